@@ -1,0 +1,85 @@
+/**
+ * A script's run as its caller sees it: what to start, its input and output, its end. Two things give runs: the bridge to a
+ * script loop, and `process.ts` directly (in a script loop itself, and for `pollux exec`).
+ *
+ * @module
+ */
+
+/** What to start. All paths are absolute; can be posted to a Worker as it is. */
+export interface ScriptSpec {
+  /** The route whose places (`max_processes`, `queue`) it takes. */
+  readonly routeId: number;
+  /** The script's path, for logs and the status page. */
+  readonly script: string;
+  /** The request's target, for the status page. */
+  readonly url: string;
+  /** The request's id, for logs. */
+  readonly requestId: string;
+  /** What is started: an interpreter, or the program itself. */
+  readonly program: string;
+  readonly args: readonly string[];
+  /** The whole environment, name and value in turn. */
+  readonly env: readonly string[];
+  readonly cwd: string;
+  /** Whether input follows; without it the script reads end-of-file at once. */
+  readonly hasInput: boolean;
+}
+
+/** Why a script is ended before its time. The first reason wins. */
+export type EndReason = "timeout" | "runLimit" | "clientGone" | "shutdown" | "badOutput" | "badRequest" | "abandoned";
+
+/** How a script ended. */
+export interface ScriptExit {
+  /** The exit status; 128 + n after a signal. */
+  readonly code: number;
+  /** The signal's name, `SIGSEGV`; null after an exit. */
+  readonly signal: string | null;
+}
+
+/** Why a script did not start. */
+export type StartFailure =
+  | { readonly kind: "queueFull" | "queueTimeout"; readonly retryAfterSeconds: number }
+  | { readonly kind: "tooLarge"; readonly message: string }
+  | { readonly kind: "notStarted"; readonly message: string }
+  | { readonly kind: "loopLost" }
+  | { readonly kind: "ended"; readonly reason: EndReason };
+
+/** A start that failed, with its typed reason. */
+export class StartError extends Error {
+  /** What happened. */
+  readonly failure: StartFailure;
+
+  /** @param failure What happened. */
+  constructor(failure: StartFailure) {
+    super("message" in failure ? failure.message : failure.kind);
+    this.name = "StartError";
+    this.failure = failure;
+  }
+}
+
+/** A script on its way: queued, running, or ended. */
+export interface ScriptRun {
+  /** The process id, once it runs. Rejects with StartError. */
+  readonly started: Promise<number>;
+  /** When it last gave a sign of life (output, or input taken), in milliseconds of the loop's clock; 0 before its start. */
+  readonly lastSignMs: number;
+  /** How it ended. Never rejects; a run that never started or was lost has code -1. */
+  readonly ended: Promise<ScriptExit>;
+  /**
+   * Gives it input, and the buffer with it (it may be transferred). Resolves when there is room for more; false: the script
+   * has closed its input or ended, which is no error.
+   */
+  write(bytes: Uint8Array<ArrayBuffer>): Promise<boolean>;
+  /** Its input ends here. */
+  closeInput(): void;
+  /** Its next output, never empty; null at the end. The bytes are the caller's to keep. Rejects when the loop is lost. */
+  read(): Promise<Uint8Array<ArrayBuffer> | null>;
+  /** Ends it with all its descendants (or takes it out of the queue), and discards what it may still write. */
+  end(reason: EndReason): void;
+}
+
+/** Starts scripts. */
+export interface Scripts {
+  /** Takes a place in the queue and starts the script as soon as there is one free. */
+  start(spec: ScriptSpec): ScriptRun;
+}

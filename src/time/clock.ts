@@ -1,0 +1,102 @@
+/**
+ * The coarse clock of a loop: one interval for all deadlines, instead of a timer a wait.
+ *
+ * Time is in milliseconds since the loop began (`performance.now()`), read once a tick and whenever `now()` is asked.
+ * Tests pass a clock of their own and turn it by hand.
+ *
+ * @module
+ */
+
+/** Something that must not wait for ever. */
+export interface Deadline {
+  /** When `expire` is to be called, in milliseconds of its clock; Infinity: never. May be changed at any time. */
+  deadlineMs: number;
+  /** Called once the time has passed, at each tick until `deadlineMs` is moved or the deadline is removed. */
+  expire(nowMs: number): void;
+}
+
+/** Tells the time and keeps deadlines. */
+export interface Clock {
+  /** Milliseconds, monotonic. */
+  now(): number;
+  /** From now on `deadline` is looked at in each tick. */
+  add(deadline: Deadline): void;
+  /** No longer. Harmless when it was not there. */
+  remove(deadline: Deadline): void;
+}
+
+/** A clock that ticks by itself while it has deadlines to watch. */
+export class LoopClock implements Clock {
+  readonly #deadlines = new Set<Deadline>();
+  readonly #tickMs: number;
+  #timer: ReturnType<typeof setInterval> | null = null;
+
+  /** @param tickMs How late a deadline may be noticed at most, in milliseconds. */
+  constructor(tickMs = 50) {
+    this.#tickMs = tickMs;
+  }
+
+  /** Milliseconds, monotonic. */
+  now(): number {
+    return performance.now();
+  }
+
+  /** From now on `deadline` is looked at in each tick. */
+  add(deadline: Deadline): void {
+    this.#deadlines.add(deadline);
+    this.#timer ??= setInterval(() => this.#tick(), this.#tickMs);
+  }
+
+  /** No longer. Harmless when it was not there. */
+  remove(deadline: Deadline): void {
+    this.#deadlines.delete(deadline);
+  }
+
+  #tick(): void {
+    if (this.#deadlines.size === 0) {
+      if (this.#timer !== null) clearInterval(this.#timer);
+      this.#timer = null;
+      return;
+    }
+    expireDue(this.#deadlines, performance.now());
+  }
+}
+
+/** A clock that stands still until it is turned: every timeout is tested without waiting for it. */
+export class ManualClock implements Clock {
+  readonly #deadlines = new Set<Deadline>();
+  #nowMs = 0;
+
+  /** Milliseconds, as turned. */
+  now(): number {
+    return this.#nowMs;
+  }
+
+  /** From now on `deadline` is looked at when the clock is turned. */
+  add(deadline: Deadline): void {
+    this.#deadlines.add(deadline);
+  }
+
+  /** No longer. */
+  remove(deadline: Deadline): void {
+    this.#deadlines.delete(deadline);
+  }
+
+  /** How many deadlines are kept: none may be left behind. */
+  get size(): number {
+    return this.#deadlines.size;
+  }
+
+  /** Turns the clock on by `ms` and expires what is due. */
+  turn(ms: number): void {
+    this.#nowMs += ms;
+    expireDue(this.#deadlines, this.#nowMs);
+  }
+}
+
+/** The loop over a Set sees entries that are removed while it runs as gone, which is what is wanted. */
+function expireDue(deadlines: Set<Deadline>, nowMs: number): void {
+  for (const deadline of deadlines) {
+    if (deadline.deadlineMs <= nowMs) deadline.expire(nowMs);
+  }
+}
