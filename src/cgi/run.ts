@@ -23,10 +23,21 @@ export interface ScriptSpec {
   readonly cwd: string;
   /** Whether input follows; without it the script reads end-of-file at once. */
   readonly hasInput: boolean;
+  /** The client's address, for turns in the queue; `""` over a unix socket. */
+  readonly client: string;
+  /** How long the script and its descendants have after SIGTERM, when it is ended before its time; 0: SIGKILL at once. */
+  readonly killGraceMs: number;
 }
 
 /** Why a script is ended before its time. The first reason wins. */
-export type EndReason = "timeout" | "runLimit" | "clientGone" | "shutdown" | "badOutput" | "badRequest" | "abandoned";
+export type EndReason =
+  | "timeout"
+  | "runLimit"
+  | "clientGone"
+  | "shutdown"
+  | "badOutput"
+  | "badRequest"
+  | "abandoned";
 
 /** How a script ended. */
 export interface ScriptExit {
