@@ -1,0 +1,156 @@
+import { assertEquals, assertMatch, assertNotMatch } from "@std/assert";
+import { accessFormat, formatCombined, formatCommon, formatJson } from "./access_log.ts";
+import type { AccessRecord } from "./record.ts";
+
+const RECORD: AccessRecord = {
+  time: Date.UTC(2026, 10, 22, 2, 34, 24, 123),
+  remote: "127.0.0.1",
+  user: null,
+  method: "GET",
+  target: "/a.html?x=1",
+  protocol: "HTTP/1.1",
+  status: 200,
+  bytes: 2326,
+  durationMs: 1.23456,
+  referer: null,
+  userAgent: null,
+  requestId: "r-1",
+  host: "example.org",
+  script: null,
+  scriptMs: null,
+  exit: null,
+};
+
+function test(name: string, fn: () => void): void {
+  Deno.test({ name, permissions: "none", fn });
+}
+
+test("formatCombined() is the line of Apache and nginx", () => {
+  const record = {
+    ...RECORD,
+    user: "frank",
+    referer: "http://www.example.com/start.html",
+    userAgent: "Mozilla/4.08 [en] (Win98; I ;Nav)",
+  };
+  assertEquals(
+    formatCombined(record, "utc"),
+    '127.0.0.1 - frank [22/Nov/2026:02:34:24 +0000] "GET /a.html?x=1 HTTP/1.1" 200 2326 ' +
+      '"http://www.example.com/start.html" "Mozilla/4.08 [en] (Win98; I ;Nav)"',
+  );
+});
+
+test("formatCombined() writes a dash for what is missing and a zero for no content", () => {
+  const record = { ...RECORD, remote: "", bytes: 0, status: 304, referer: "" };
+  assertEquals(
+    formatCombined(record, "utc"),
+    '- - - [22/Nov/2026:02:34:24 +0000] "GET /a.html?x=1 HTTP/1.1" 304 0 "-" "-"',
+  );
+});
+
+test("formatCommon() is combined without referer and user agent", () => {
+  const record = { ...RECORD, referer: "r", userAgent: "u" };
+  assertEquals(formatCombined(record, "utc"), `${formatCommon(record, "utc")} "r" "u"`);
+});
+
+test("formatCombined() writes a dash where no request line was read", () => {
+  const record = { ...RECORD, method: "", target: "", protocol: "", status: 408, bytes: 0 };
+  assertMatch(formatCombined(record, "utc"), /\] "-" 408 0 "-" "-"$/);
+});
+
+test("formatCombined() escapes quotes, backslashes, controls and other bytes as nginx does", () => {
+  const record = { ...RECORD, userAgent: 'a"b\\c\n\x1b[31m\x7f\xe9 ~' };
+  assertMatch(formatCombined(record, "utc"), /"a\\x22b\\x5Cc\\x0A\\x1B\[31m\\x7F\\xE9 ~"$/);
+});
+
+test("formatCombined() keeps its columns whatever a user is called", () => {
+  const record = { ...RECORD, user: "a b] [c\u20ac" };
+  assertMatch(formatCombined(record, "utc"), /^127\.0\.0\.1 - a\\x20b\\x5D\\x20\\x5Bc\\xE2\\x82\\xAC \[22/);
+});
+
+test("every format keeps a line a line, for each byte in each field", () => {
+  for (let byte = 0; byte < 256; byte++) {
+    const evil = `x${String.fromCharCode(byte)}y`;
+    const record = {
+      ...RECORD,
+      remote: evil,
+      user: evil,
+      method: evil,
+      target: evil,
+      protocol: evil,
+      referer: evil,
+      userAgent: evil,
+      host: evil,
+      script: evil,
+      exit: evil,
+    };
+    for (const format of ["combined", "common", "json"] as const) {
+      const line = accessFormat(format)(record);
+      // deno-lint-ignore no-control-regex
+      assertNotMatch(line, /[\x00-\x1f\x7f-\x9f]/);
+    }
+    assertMatch(
+      formatCombined(record, "utc"),
+      /^[^ "]+ - [^ "]+ \[[^\]"]+\] "[^"]*" 200 2326 "[^"]*" "[^"]*"$/,
+    );
+    assertEquals(JSON.parse(formatJson(record)).script, evil);
+  }
+});
+
+test("formatCombined() tells the time of each second anew", () => {
+  const times = [0, 999, 1000, 59_999, 951_782_400_000].map((time) =>
+    /\[(.*?)\]/.exec(formatCommon({ ...RECORD, time }, "utc"))?.[1]
+  );
+  assertEquals(times, [
+    "01/Jan/1970:00:00:00 +0000",
+    "01/Jan/1970:00:00:00 +0000",
+    "01/Jan/1970:00:00:01 +0000",
+    "01/Jan/1970:00:00:59 +0000",
+    "29/Feb/2000:00:00:00 +0000",
+  ]);
+});
+
+test("formatCombined() in the local zone names the same instant", () => {
+  const [, day, month, year, clock, sign, hours, minutes] =
+    /\[(\d\d)\/(...)\/(\d{4}):([\d:]{8}) ([+-])(\d\d)(\d\d)\]/.exec(formatCommon(RECORD)) ?? [];
+  const instant = Date.parse(`${day} ${month} ${year} ${clock} GMT${sign}${hours}${minutes}`);
+  assertEquals(instant, Math.floor(RECORD.time / 1000) * 1000);
+});
+
+test("formatJson() is one object with the contract's names", () => {
+  const record = { ...RECORD, script: "/srv/hello.py", scriptMs: 20.5, exit: 0 };
+  assertEquals(JSON.parse(formatJson(record)), {
+    time: "2026-11-22T02:34:24.123Z",
+    remote: "127.0.0.1",
+    user: null,
+    method: "GET",
+    target: "/a.html?x=1",
+    protocol: "HTTP/1.1",
+    status: 200,
+    bytes: 2326,
+    duration_ms: 1.235,
+    script: "/srv/hello.py",
+    script_ms: 20.5,
+    exit: 0,
+    request_id: "r-1",
+    host: "example.org",
+    referer: null,
+    user_agent: null,
+  });
+});
+
+test("formatJson() reads bytes as UTF-8 where they are, and only there", () => {
+  assertEquals(JSON.parse(formatJson({ ...RECORD, userAgent: "\xc3\xa9" })).user_agent, "é");
+  assertEquals(JSON.parse(formatJson({ ...RECORD, userAgent: "\xe9" })).user_agent, "é");
+  assertEquals(JSON.parse(formatJson({ ...RECORD, userAgent: "\xff\xfe" })).user_agent, "\xff\xfe");
+  assertEquals(JSON.parse(formatJson({ ...RECORD, user: "€" })).user, "€");
+});
+
+test("formatJson() keeps its milliseconds across seconds", () => {
+  const times = [0, 7, 1000, 1999].map((time) => JSON.parse(formatJson({ ...RECORD, time })).time);
+  assertEquals(times, [
+    "1970-01-01T00:00:00.000Z",
+    "1970-01-01T00:00:00.007Z",
+    "1970-01-01T00:00:01.000Z",
+    "1970-01-01T00:00:01.999Z",
+  ]);
+});
