@@ -41,7 +41,7 @@ export class Batch {
   #droppedCount = 0;
   #stopTimer: (() => void) | null = null;
 
-  /** @param options Where the lines go, and the bounds: 64 KiB or 200 ms, 1 MiB kept, unless told otherwise. */
+  /** An empty batch; it sends at 64 K chars or after 200 ms and keeps 1 Mi chars, unless told otherwise. */
   constructor(options: BatchOptions) {
     this.#send = options.send;
     this.#dropped = options.dropped;

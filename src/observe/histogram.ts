@@ -24,7 +24,7 @@ export class Histogram {
   /** A count for each bucket, then the sum. */
   readonly cells: Float64Array;
 
-  /** @param cells Where to count: {@linkcode HISTOGRAM_CELLS} numbers, zero at first. Its own memory by default. */
+  /** A histogram over {@linkcode HISTOGRAM_CELLS} numbers, zero at first; in memory of its own by default. */
   constructor(cells: Float64Array = new Float64Array(HISTOGRAM_CELLS)) {
     if (cells.length !== HISTOGRAM_CELLS) throw new RangeError(`a histogram has ${HISTOGRAM_CELLS} cells`);
     this.cells = cells;

@@ -48,6 +48,8 @@ export class LoopLogger implements Logger {
   readonly #now: () => number;
 
   /**
+   * A logger over a batch.
+   *
    * @param batch Where the lines go.
    * @param level The least level that is written.
    * @param now Milliseconds since 1970.

@@ -10,6 +10,7 @@ export interface AccessRecord {
   readonly time: number;
   /** The client's address; `""` over a unix socket. */
   readonly remote: string;
+  /** Who asked, as authentication knows them; null without. */
   readonly user: string | null;
   /** As sent; empty where the head could not be read. */
   readonly method: string;
@@ -17,15 +18,24 @@ export interface AccessRecord {
   readonly target: string;
   /** `HTTP/1.1`, or empty. */
   readonly protocol: string;
+  /** The status that was sent; where none was, the one that would have been. */
   readonly status: number;
   /** Bytes of content sent, without head and chunk framing. */
   readonly bytes: number;
+  /** From its first byte to the end of its answer, in milliseconds. */
   readonly durationMs: number;
+  /** The field's value, a char for each byte; null without. */
   readonly referer: string | null;
+  /** The field's value, a char for each byte; null without. */
   readonly userAgent: string | null;
+  /** Its number for logs and error pages. */
   readonly requestId: string;
+  /** The Host as sent; null without. */
   readonly host: string | null;
+  /** Absolute path of the script; null without. */
   readonly script: string | null;
+  /** How long the script ran, in milliseconds; null without. */
   readonly scriptMs: number | null;
+  /** Exit status, or the signal's name; null without. */
   readonly exit: number | string | null;
 }
