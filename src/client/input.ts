@@ -1,0 +1,159 @@
+/**
+ * What a client sends: one buffer, one read under way at most, and the news that it has left.
+ *
+ * The buffer is small while a client is idle, since there may be ten thousand of them, and grows with what arrives. Bytes
+ * that a head keeps (`hold`) are never overwritten: when room runs out, what is unread moves to another buffer.
+ *
+ * @module
+ */
+
+/** The reading half of a connection. */
+export interface Readable {
+  /** As of `Deno.Conn`. */
+  read(buffer: Uint8Array<ArrayBuffer>): Promise<number | null>;
+}
+
+const IDLE_BYTES = 2 * 1024;
+const BUSY_BYTES = 16 * 1024;
+/** Bytes of one read of a body. */
+export const BODY_CHUNK_BYTES = 64 * 1024;
+/** Below this, another buffer is taken rather than a read of a few bytes made. */
+const ROOM_BYTES_MIN = 512;
+/** How much is read ahead of the request at hand, to notice that its client has left. */
+const AHEAD_BYTES_MAX = 64 * 1024;
+const NOTHING: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+
+/** The input of one connection. */
+export class Input {
+  /** What has arrived and is unread stands in `[start, end)`. */
+  buffer: Uint8Array<ArrayBuffer> = NOTHING;
+  /** Where the unread bytes begin; moved on by whoever takes them. */
+  start = 0;
+  /** Where they end. */
+  end = 0;
+  /** The client has closed its sending side. */
+  isEnded = false;
+  /** Called once, when the client closes its sending side (`ended`) or the connection breaks (`lost`). */
+  onGone: ((how: "ended" | "lost") => void) | null = null;
+
+  readonly #source: Readable;
+  #pending: Promise<boolean> | null = null;
+  #isLost = false;
+  #isHeld = false;
+  #isWatching = false;
+  #lastReadFilled = false;
+  #lastReadBytes = 0;
+
+  /** @param source What is read from. */
+  constructor(source: Readable) {
+    this.#source = source;
+  }
+
+  /** Whether nothing is unread. */
+  get isEmpty(): boolean {
+    return this.start === this.end;
+  }
+
+  /** Whether the connection has broken. */
+  get isLost(): boolean {
+    return this.#isLost;
+  }
+
+  /** From now on the bytes before `start` are kept as they are, until `release`. */
+  hold(): void {
+    this.#isHeld = true;
+  }
+
+  /** Bytes before `start` may be overwritten again. */
+  release(): void {
+    this.#isHeld = false;
+    this.#isWatching = false;
+  }
+
+  /**
+   * Waits for more bytes behind `end`.
+   *
+   * @param roomBytes How much a new buffer should hold.
+   * @returns false once the client has sent its last byte, or the connection is lost. Never rejects.
+   */
+  fill(roomBytes = 0): Promise<boolean> {
+    return this.#pending ??= this.#read(roomBytes);
+  }
+
+  /** Reads ahead, within bounds, so that `onGone` is called as soon as the client leaves. Until `release`. */
+  watch(): void {
+    this.#isWatching = true;
+    this.#readAhead();
+  }
+
+  /**
+   * Takes up to `max` unread bytes, which are the caller's from then on: the buffer itself where nothing else needs it.
+   */
+  take(max: number): Uint8Array<ArrayBuffer> {
+    const from = this.start;
+    const to = Math.min(this.end, from + max);
+    this.start = to;
+    const isWorthABuffer = (to - from) * 4 > this.buffer.length;
+    if (this.#isHeld || this.#pending !== null || to < this.end || !isWorthABuffer) {
+      return this.buffer.slice(from, to);
+    }
+    const taken = this.buffer.subarray(from, to);
+    this.buffer = NOTHING;
+    this.start = this.end = 0;
+    return taken;
+  }
+
+  #readAhead(): void {
+    if (!this.#isWatching || this.isEnded || this.#isLost || this.#pending !== null) return;
+    if (this.end - this.start < AHEAD_BYTES_MAX) this.#pending = this.#read(0);
+  }
+
+  #read(roomBytes: number): Promise<boolean> {
+    if (this.isEnded || this.#isLost) return Promise.resolve(false);
+    this.#makeRoom(roomBytes);
+    const room = this.buffer.subarray(this.end);
+    return this.#source.read(room).then(this.#onRead, this.#onError);
+  }
+
+  readonly #onRead = (count: number | null): boolean => {
+    this.#pending = null;
+    if (count === null) {
+      this.isEnded = true;
+      this.onGone?.("ended");
+      return false;
+    }
+    this.end += count;
+    this.#lastReadBytes = count;
+    this.#lastReadFilled = this.end === this.buffer.length;
+    if (this.#isWatching) this.#readAhead();
+    return true;
+  };
+
+  /** Whatever breaks a connection (a reset, a TLS alert, our own close) means the same here: no more input, ever. */
+  readonly #onError = (): boolean => {
+    this.#pending = null;
+    this.#isLost = true;
+    this.onGone?.("lost");
+    return false;
+  };
+
+  #makeRoom(roomBytes: number): void {
+    const unread = this.end - this.start;
+    if (unread === 0 && !this.#isHeld) {
+      this.start = this.end = 0;
+      const isOversized = this.buffer.length > IDLE_BYTES && this.#lastReadBytes < IDLE_BYTES;
+      if (this.buffer.length >= Math.max(roomBytes, IDLE_BYTES) && !isOversized && !this.#lastReadFilled) {
+        return;
+      }
+    } else if (this.buffer.length - this.end >= Math.max(ROOM_BYTES_MIN, roomBytes)) {
+      return;
+    }
+    const wanted = Math.max(roomBytes, this.#lastReadFilled ? BUSY_BYTES : IDLE_BYTES, 2 * unread);
+    this.#lastReadFilled = false;
+    const wider = new Uint8Array(wanted);
+    if (unread > 0) wider.set(this.buffer.subarray(this.start, this.end));
+    this.buffer = wider;
+    this.start = 0;
+    this.end = unread;
+  }
+}

@@ -1,0 +1,103 @@
+/**
+ * What goes out to a client: small answers gathered and sent together, large ones in turn, each write under a deadline.
+ *
+ * @module
+ */
+
+/** The writing half of a connection. */
+export interface Writable {
+  /** As of `Deno.Conn`. */
+  write(bytes: Uint8Array<ArrayBuffer>): Promise<number>;
+}
+
+/** Size of a gathering buffer. */
+const GATHER_BYTES = 16 * 1024;
+/** How many gathering buffers a loop keeps. */
+const POOL_MAX = 256;
+
+const pool: Uint8Array<ArrayBuffer>[] = [];
+
+/** The output of one connection. */
+export class Output {
+  /** When the write under way is given up, in milliseconds of the clock; Infinity: none is under way. */
+  deadlineMs = Infinity;
+  /** Bytes that have gone out since the connection began. */
+  sentBytes = 0;
+
+  readonly #sink: Writable;
+  readonly #now: () => number;
+  readonly #timeoutMs: number;
+  #gathered: Uint8Array<ArrayBuffer> | null = null;
+  #length = 0;
+
+  /**
+   * @param sink What is written to.
+   * @param now Milliseconds of the clock.
+   * @param timeoutMs How long a write may make no progress.
+   */
+  constructor(sink: Writable, now: () => number, timeoutMs: number) {
+    this.#sink = sink;
+    this.#now = now;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /** Bytes gathered and not yet sent. */
+  get pendingBytes(): number {
+    return this.#length;
+  }
+
+  /**
+   * A place for up to `bytes` more: the buffer and where to begin, to be followed by `advance`.
+   *
+   * @returns null when there is no room left: `flush` first. More than a buffer's size is never granted.
+   */
+  reserve(bytes: number): { buffer: Uint8Array<ArrayBuffer>; offset: number } | null {
+    if (bytes > GATHER_BYTES - this.#length) return null;
+    this.#gathered ??= pool.pop() ?? new Uint8Array(GATHER_BYTES);
+    return { buffer: this.#gathered, offset: this.#length };
+  }
+
+  /** Counts what was put into the place that `reserve` gave. */
+  advance(bytes: number): void {
+    this.#length += bytes;
+  }
+
+  /** Copies `bytes` behind what is gathered; false when they do not fit. */
+  append(bytes: Uint8Array<ArrayBuffer>): boolean {
+    const place = this.reserve(bytes.length);
+    if (place === null) return false;
+    place.buffer.set(bytes, place.offset);
+    this.#length += bytes.length;
+    return true;
+  }
+
+  /** Sends what is gathered. Rejects when the connection breaks or is destroyed. */
+  async flush(): Promise<void> {
+    const gathered = this.#gathered;
+    if (gathered === null || this.#length === 0) return;
+    const length = this.#length;
+    this.#gathered = null;
+    this.#length = 0;
+    await this.#writeAll(gathered.subarray(0, length));
+    if (pool.length < POOL_MAX) pool.push(gathered);
+  }
+
+  /** Sends what is gathered and then `bytes`, in one write where both fit. */
+  async write(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    if (this.append(bytes)) return await this.flush();
+    await this.flush();
+    await this.#writeAll(bytes);
+  }
+
+  async #writeAll(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    let rest = bytes;
+    while (rest.length > 0) {
+      this.deadlineMs = this.#now() + this.#timeoutMs;
+      const count = await this.#sink.write(rest);
+      this.sentBytes += count;
+      if (count === rest.length) break;
+      rest = rest.subarray(count);
+    }
+    this.deadlineMs = Infinity;
+  }
+}

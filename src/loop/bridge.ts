@@ -1,0 +1,225 @@
+/**
+ * The bridge as a network loop sees it: scripts that run in another Worker, with bytes passed as transferred buffers.
+ *
+ * Each direction of a run has a window of credit: a sender with a full window waits, so that neither a slow client nor a slow
+ * script costs memory. The other end is `script.ts`.
+ *
+ * @module
+ */
+
+import {
+  type EndReason,
+  type ScriptExit,
+  type ScriptRun,
+  type Scripts,
+  type ScriptSpec,
+  StartError,
+} from "../cgi/run.ts";
+import type { FromBridge, ToBridge } from "../supervisor/messages.ts";
+
+/** Bytes of one direction of one run that may be under way and not yet consumed. */
+export const WINDOW_BYTES = 256 * 1024;
+/** Consumption is reported in steps of this size, not read by read. */
+const REPORT_BYTES = 64 * 1024;
+/** What a run that never started, or was lost, ended with. */
+const NO_EXIT: ScriptExit = { code: -1, signal: null };
+
+/** Starts scripts through a port to a script loop. */
+export class BridgedScripts implements Scripts {
+  readonly #now: () => number;
+  readonly #runs = new Map<number, BridgedRun>();
+  #port: MessagePort;
+  #lastId = 0;
+
+  /**
+   * @param port The bridge.
+   * @param now Milliseconds of the loop's clock.
+   */
+  constructor(port: MessagePort, now: () => number) {
+    this.#port = port;
+    this.#now = now;
+    this.#listen(port);
+  }
+
+  /** Takes a place in the queue and starts the script as soon as there is one free. */
+  start(spec: ScriptSpec): ScriptRun {
+    const id = ++this.#lastId;
+    const run = new BridgedRun(id, this.#port, this.#now, () => this.#runs.delete(id));
+    this.#runs.set(id, run);
+    this.#port.postMessage({ kind: "start", id, spec } satisfies ToBridge);
+    return run;
+  }
+
+  /** Another script loop has taken over: what ran in the old one is lost. */
+  replace(port: MessagePort): void {
+    this.#port.close();
+    this.#port = port;
+    this.#listen(port);
+    const lost = [...this.#runs.values()];
+    this.#runs.clear();
+    for (const run of lost) run.lose();
+  }
+
+  /** Closes the bridge. */
+  close(): void {
+    this.#port.close();
+  }
+
+  #listen(port: MessagePort): void {
+    port.onmessage = (event: MessageEvent<FromBridge>) => {
+      const message = event.data;
+      this.#runs.get(message.id)?.receive(message);
+    };
+  }
+}
+
+/** One run on the other side. */
+class BridgedRun implements ScriptRun {
+  lastSignMs = 0;
+  readonly started: Promise<number>;
+  readonly ended: Promise<ScriptExit>;
+
+  readonly #id: number;
+  readonly #port: MessagePort;
+  readonly #now: () => number;
+  readonly #forget: () => void;
+  readonly #starting = Promise.withResolvers<number>();
+  readonly #ending = Promise.withResolvers<ScriptExit>();
+  #output: Uint8Array<ArrayBuffer>[] = [];
+  #reader: PromiseWithResolvers<Uint8Array<ArrayBuffer> | null> | null = null;
+  #isOutputEnded = false;
+  #isOutputDropped = false;
+  #isLost = false;
+  #consumedBytes = 0;
+  #inFlightBytes = 0;
+  #isInputClosed = false;
+  #writer: PromiseWithResolvers<boolean> | null = null;
+
+  constructor(id: number, port: MessagePort, now: () => number, forget: () => void) {
+    this.#id = id;
+    this.#port = port;
+    this.#now = now;
+    this.#forget = forget;
+    this.started = this.#starting.promise;
+    this.ended = this.#ending.promise;
+    this.started.catch(() => {}); // whoever waits for it sees the rejection; nobody has to
+  }
+
+  write(bytes: Uint8Array<ArrayBuffer>): Promise<boolean> {
+    if (this.#isInputClosed) return Promise.resolve(false);
+    this.#inFlightBytes += bytes.length;
+    this.#send({ kind: "input", id: this.#id, bytes }, [bytes.buffer]);
+    if (this.#inFlightBytes < WINDOW_BYTES) return Promise.resolve(true);
+    this.#writer ??= Promise.withResolvers();
+    return this.#writer.promise;
+  }
+
+  closeInput(): void {
+    if (this.#isInputClosed) return;
+    this.#isInputClosed = true;
+    this.#send({ kind: "inputEnd", id: this.#id });
+  }
+
+  read(): Promise<Uint8Array<ArrayBuffer> | null> {
+    const bytes = this.#output.shift();
+    if (bytes !== undefined) {
+      this.#consume(bytes.length);
+      return Promise.resolve(bytes);
+    }
+    if (this.#isLost) return Promise.reject(new StartError({ kind: "loopLost" }));
+    if (this.#isOutputEnded) return Promise.resolve(null);
+    this.#reader = Promise.withResolvers();
+    return this.#reader.promise;
+  }
+
+  end(reason: EndReason): void {
+    this.#isOutputDropped = true;
+    this.#output = [];
+    this.#closeWriter();
+    this.#finishOutput();
+    this.#send({ kind: "end", id: this.#id, reason });
+  }
+
+  /** Takes one message from the script loop. */
+  receive(message: FromBridge): void {
+    switch (message.kind) {
+      case "started":
+        this.lastSignMs = this.#now();
+        this.#starting.resolve(message.pid);
+        break;
+      case "failed":
+        this.#starting.reject(new StartError(message.failure));
+        this.#finish(NO_EXIT);
+        break;
+      case "output":
+        this.lastSignMs = this.#now();
+        if (this.#isOutputDropped) break;
+        if (this.#reader === null) this.#output.push(message.bytes);
+        else {
+          this.#consume(message.bytes.length);
+          this.#reader.resolve(message.bytes);
+          this.#reader = null;
+        }
+        break;
+      case "outputEnd":
+        this.#finishOutput();
+        break;
+      case "taken":
+        this.lastSignMs = this.#now();
+        this.#inFlightBytes -= message.bytes;
+        if (this.#inFlightBytes < WINDOW_BYTES) this.#resumeWriter(true);
+        break;
+      case "inputClosed":
+        this.#closeWriter();
+        break;
+      case "exit":
+        this.#finish({ code: message.code, signal: message.signal });
+        break;
+      default:
+        message satisfies never;
+    }
+  }
+
+  /** The script loop is gone, and the script with it. */
+  lose(): void {
+    this.#isLost = true;
+    this.#starting.reject(new StartError({ kind: "loopLost" }));
+    this.#reader?.reject(new StartError({ kind: "loopLost" }));
+    this.#reader = null;
+    this.#finish(NO_EXIT);
+  }
+
+  #finish(exit: ScriptExit): void {
+    this.#finishOutput();
+    this.#closeWriter();
+    this.#forget();
+    this.#ending.resolve(exit);
+  }
+
+  #finishOutput(): void {
+    this.#isOutputEnded = true;
+    this.#reader?.resolve(null);
+    this.#reader = null;
+  }
+
+  #closeWriter(): void {
+    this.#isInputClosed = true;
+    this.#resumeWriter(false);
+  }
+
+  #resumeWriter(isOpen: boolean): void {
+    this.#writer?.resolve(isOpen);
+    this.#writer = null;
+  }
+
+  #consume(bytes: number): void {
+    this.#consumedBytes += bytes;
+    if (this.#consumedBytes < REPORT_BYTES) return;
+    this.#send({ kind: "consumed", id: this.#id, bytes: this.#consumedBytes });
+    this.#consumedBytes = 0;
+  }
+
+  #send(message: ToBridge, transfer: Transferable[] = []): void {
+    this.#port.postMessage(message, transfer);
+  }
+}

@@ -1,0 +1,276 @@
+/**
+ * A script loop: the Worker that starts scripts and watches their pipes. It has no network.
+ *
+ * Starting a process blocks the thread that starts it, so this happens here and not where clients are served. The network
+ * loops' end of each bridge is `bridge.ts`.
+ *
+ * @module
+ */
+
+import { type PlaceLimits, Places, type Ticket } from "../cgi/places.ts";
+import { startProcess } from "../cgi/process.ts";
+import {
+  type EndReason,
+  type ScriptRun,
+  type ScriptSpec,
+  StartError,
+  type StartFailure,
+} from "../cgi/run.ts";
+import type { Config } from "../config/config.ts";
+import type { Batch } from "../observe/batch.ts";
+import type { Logger } from "../observe/logger.ts";
+import type { FromBridge, FromScript, LoopSetup, ToBridge, ToScript } from "../supervisor/messages.ts";
+import { LoopClock } from "../time/clock.ts";
+import { WINDOW_BYTES } from "./bridge.ts";
+import { loopLogger } from "./logs.ts";
+import { PidTable } from "./pid_table.ts";
+import { RemoteTrees } from "./remote_trees.ts";
+import { postToSupervisor, receiveFromSupervisor } from "./worker.ts";
+
+receiveFromSupervisor((message: ToScript) => {
+  if (message.kind !== "setup") {
+    throw new TypeError(`a script loop's first message is its setup, not ${message.kind}`);
+  }
+  const loop = new ScriptLoop(message.setup, new PidTable(message.pids));
+  receiveFromSupervisor((further: ToScript) => loop.receive(further));
+  post({ kind: "ready" });
+});
+
+function post(message: FromScript): void {
+  postToSupervisor(message);
+}
+
+/** Keeps the places and runs scripts in them. */
+class ScriptLoop {
+  readonly #clock = new LoopClock();
+  readonly #batch: Batch;
+  readonly #log: Logger;
+  readonly #places: Places;
+  readonly #pids: PidTable;
+  readonly #trees = new RemoteTrees(post);
+  readonly #runs = new Set<HostedRun>();
+  #isStopping = false;
+
+  constructor(setup: LoopSetup, pids: PidTable) {
+    const config = setup.config;
+    ({ log: this.#log, batch: this.#batch } = loopLogger(config.log.level));
+    this.#places = new Places(config.cgi, routePlaces(config), this.#clock);
+    this.#pids = pids;
+  }
+
+  receive(message: ToScript): void {
+    switch (message.kind) {
+      case "bridge":
+        this.#serve(message.bridge);
+        break;
+      case "treeEnded":
+        this.#trees.ended(message.request);
+        break;
+      case "stop":
+        this.#stop();
+        break;
+      case "setup":
+        throw new TypeError("a script loop is set up once");
+      default:
+        message satisfies never;
+    }
+  }
+
+  #serve(port: MessagePort): void {
+    const runs = new Map<number, HostedRun>();
+    port.onmessage = (event: MessageEvent<ToBridge>) => {
+      const message = event.data;
+      if (message.kind !== "start") {
+        runs.get(message.id)?.receive(message);
+        return;
+      }
+      const run = new HostedRun(message, port, {
+        places: this.#places,
+        start: (spec) =>
+          startProcess(spec, {
+            trees: this.#trees,
+            onStderr: (line, pid) => this.#log.log("warn", `${spec.script}[${pid}]: ${line}`),
+            now: () => this.#clock.now(),
+          }),
+        pids: this.#pids,
+        over: () => {
+          runs.delete(message.id);
+          this.#runs.delete(run);
+          if (this.#isStopping) this.#reportDrained();
+        },
+      });
+      runs.set(message.id, run);
+      this.#runs.add(run);
+      if (this.#isStopping) run.end("shutdown");
+      else run.apply();
+    };
+  }
+
+  #stop(): void {
+    this.#isStopping = true;
+    for (const run of [...this.#runs]) run.end("shutdown");
+    this.#reportDrained();
+  }
+
+  #reportDrained(): void {
+    if (this.#runs.size > 0) return;
+    this.#batch.flush();
+    post({ kind: "drained" });
+  }
+}
+
+/** What a hosted run needs of its loop. */
+interface RunHost {
+  readonly places: Places;
+  start(spec: ScriptSpec): ScriptRun;
+  readonly pids: PidTable;
+  /** The run is over and its last message sent. */
+  over(): void;
+}
+
+/** One run, from its place in the queue to its exit, with the messages of one bridge. */
+class HostedRun {
+  readonly spec: ScriptSpec;
+  readonly #id: number;
+  readonly #port: MessagePort;
+  readonly #host: RunHost;
+  #ticket: Ticket | null = null;
+  #run: ScriptRun | null = null;
+  #isOver = false;
+  #input: Promise<void> = Promise.resolve();
+  #unconsumedBytes = 0;
+  #roomForOutput: PromiseWithResolvers<void> | null = null;
+  #isOutputDropped = false;
+
+  constructor(message: Extract<ToBridge, { kind: "start" }>, port: MessagePort, host: RunHost) {
+    this.spec = message.spec;
+    this.#id = message.id;
+    this.#port = port;
+    this.#host = host;
+  }
+
+  /** Asks for a place. */
+  apply(): void {
+    this.#ticket = this.#host.places.request({
+      routeId: this.spec.routeId,
+      client: this.spec.client,
+      granted: () => this.#start(),
+      refused: (kind, retryAfterSeconds) => {
+        this.#post({ kind: "failed", id: this.#id, failure: { kind, retryAfterSeconds } });
+        this.#finish();
+      },
+    });
+    if (this.#isOver) this.#ticket.leave();
+  }
+
+  /** Takes one message of its bridge. */
+  receive(message: Exclude<ToBridge, { kind: "start" }>): void {
+    switch (message.kind) {
+      case "input":
+        this.#input = this.#input.then(() => this.#pass(message.bytes));
+        break;
+      case "inputEnd":
+        this.#input = this.#input.then(() => this.#run?.closeInput());
+        break;
+      case "consumed":
+        this.#unconsumedBytes -= message.bytes;
+        if (this.#unconsumedBytes < WINDOW_BYTES) this.#resumeOutput();
+        break;
+      case "end":
+        this.end(message.reason);
+        break;
+      default:
+        message satisfies never;
+    }
+  }
+
+  /** Ends it: out of the queue, or with its process tree. */
+  end(reason: EndReason): void {
+    this.#isOutputDropped = true;
+    this.#resumeOutput();
+    if (this.#run !== null) {
+      this.#run.end(reason);
+      return;
+    }
+    this.#post({ kind: "failed", id: this.#id, failure: { kind: "ended", reason } });
+    this.#finish();
+  }
+
+  #start(): void {
+    if (this.#isOver) return;
+    const run = this.#host.start(this.spec);
+    this.#run = run;
+    this.#input = run.started.then(
+      (pid) => {
+        this.#host.pids.add(pid);
+        this.#post({ kind: "started", id: this.#id, pid });
+      },
+      (error) => this.#post({ kind: "failed", id: this.#id, failure: startFailure(error) }),
+    );
+    this.#watch(run);
+  }
+
+  async #watch(run: ScriptRun): Promise<void> {
+    const isStarted = await run.started.then(() => true, () => false);
+    if (isStarted) await this.#pumpOutput(run);
+    const exit = await run.ended;
+    if (isStarted) {
+      this.#host.pids.remove(await run.started);
+      this.#post({ kind: "exit", id: this.#id, code: exit.code, signal: exit.signal });
+    }
+    this.#finish();
+  }
+
+  async #pumpOutput(run: ScriptRun): Promise<void> {
+    for (let bytes = await run.read(); bytes !== null; bytes = await run.read()) {
+      if (this.#isOutputDropped) continue;
+      this.#unconsumedBytes += bytes.length;
+      this.#post({ kind: "output", id: this.#id, bytes }, [bytes.buffer]);
+      if (this.#unconsumedBytes >= WINDOW_BYTES) {
+        this.#roomForOutput = Promise.withResolvers();
+        await this.#roomForOutput.promise;
+      }
+    }
+    this.#post({ kind: "outputEnd", id: this.#id });
+  }
+
+  #resumeOutput(): void {
+    this.#roomForOutput?.resolve();
+    this.#roomForOutput = null;
+  }
+
+  async #pass(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    if (this.#run === null || this.#isOver) return;
+    const length = bytes.length;
+    const isOpen = await this.#run.write(bytes);
+    this.#post(
+      isOpen ? { kind: "taken", id: this.#id, bytes: length } : { kind: "inputClosed", id: this.#id },
+    );
+  }
+
+  #finish(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#ticket?.leave();
+    this.#host.over();
+  }
+
+  #post(message: FromBridge, transfer: Transferable[] = []): void {
+    if (!this.#isOver) this.#port.postMessage(message, transfer);
+  }
+}
+
+/** Each cgi route's own bounds. */
+function routePlaces(config: Config): Map<number, PlaceLimits> {
+  const places = new Map<number, PlaceLimits>();
+  for (const { routes } of config.sites) {
+    for (const { id, handler } of routes) {
+      if (handler.kind === "cgi" || handler.kind === "files") places.set(id, handler.run.settings);
+    }
+  }
+  return places;
+}
+
+function startFailure(error: unknown): StartFailure {
+  return error instanceof StartError ? error.failure : { kind: "notStarted", message: String(error) };
+}

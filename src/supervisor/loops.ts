@@ -1,0 +1,296 @@
+/**
+ * One set of loops for one configuration: a script loop, the network loops, and the bridges between them.
+ *
+ * A reload makes a second set beside the first, which then drains.
+ *
+ * @module
+ */
+
+import type { Config } from "../config/config.ts";
+import type { Programs } from "../cgi/programs.ts";
+import type { Logger } from "../observe/logger.ts";
+import { PidTable } from "../loop/pid_table.ts";
+import type { FromNetwork, FromScript, LogMessage, LoopSetup, ToNetwork, ToScript } from "./messages.ts";
+import { type LoopPermissions, networkPermissions, scriptPermissions } from "./permissions.ts";
+import type { Trees } from "./trees.ts";
+
+/** What a set of loops needs of the supervisor. */
+export interface LoopsHost {
+  readonly log: Logger;
+  readonly trees: Trees;
+  readonly temp: string;
+  readonly metrics: SharedArrayBuffer;
+  readonly environment: Readonly<Record<string, string>>;
+  writeLog(message: LogMessage): void;
+  /** A loop keeps dying: the server cannot go on. */
+  giveUp(reason: string): void;
+}
+
+/** An address that could not be listened on. */
+export class ListenError extends Error {
+  /** Index into `Config.listen`. */
+  readonly index: number;
+
+  /** @param index Which address. @param message What the system says. */
+  constructor(index: number, message: string) {
+    super(message);
+    this.name = "ListenError";
+    this.index = index;
+  }
+}
+
+/** So many deaths of loops within `DEATHS_MS` are too many. */
+const DEATHS_MAX = 5;
+const DEATHS_MS = 10_000;
+/** How long ended scripts may take to be gone. */
+const SCRIPTS_GONE_MS = 3_000;
+
+interface NetworkLoop {
+  readonly number: number;
+  readonly worker: Worker;
+  readonly listening: PromiseWithResolvers<void>;
+  readonly drained: PromiseWithResolvers<void>;
+}
+
+interface ScriptLoopHandle {
+  readonly worker: Worker;
+  readonly pids: PidTable;
+  readonly drained: PromiseWithResolvers<void>;
+}
+
+/** A running set of loops. */
+export class Loops {
+  /** The configuration they serve. */
+  readonly config: Config;
+  /** The port of each address, by index into `Config.listen`; complete once started. */
+  readonly ports: Map<number, number>;
+
+  readonly #programs: Programs;
+  readonly #runnable: readonly string[];
+  readonly #host: LoopsHost;
+  readonly #networks: NetworkLoop[] = [];
+  readonly #deaths: number[] = [];
+  #script: ScriptLoopHandle | null = null;
+  #isStopping = false;
+
+  /**
+   * @param config What is served.
+   * @param programs The interpreters' paths.
+   * @param runnable What the script loop may start.
+   * @param ports Ports that an earlier set chose for port 0.
+   */
+  constructor(
+    config: Config,
+    programs: Programs,
+    runnable: readonly string[],
+    ports: ReadonlyMap<number, number>,
+    host: LoopsHost,
+  ) {
+    this.config = config;
+    this.ports = new Map(ports);
+    this.#programs = programs;
+    this.#runnable = runnable;
+    this.#host = host;
+  }
+
+  /**
+   * Starts all loops; resolves once every address accepts connections.
+   *
+   * @throws {ListenError} An address is taken or may not be used.
+   */
+  async start(): Promise<void> {
+    this.#startScriptLoop();
+    // The first loop chooses the port where it is 0, and the others share it.
+    await this.#startNetworkLoop(0);
+    const others = Array.from({ length: this.config.workers - 1 }, (_, i) => this.#startNetworkLoop(i + 1));
+    await Promise.all(others);
+  }
+
+  /** Stops accepting and resolves when the last client is done, or after `deadlineMs` by force; no script is left. */
+  async stop(deadlineMs: number): Promise<void> {
+    this.#isStopping = true;
+    const loops = [...this.#networks];
+    for (const { worker } of loops) post(worker, { kind: "drain" });
+    const isDone = await within(Promise.all(loops.map(({ drained }) => drained.promise)), deadlineMs);
+    if (!isDone) this.stopNow();
+    await this.#endScripts();
+    for (const { worker } of loops) worker.terminate();
+    this.#script?.worker.terminate();
+  }
+
+  /** Cuts every connection. */
+  stopNow(): void {
+    this.#isStopping = true;
+    for (const { worker, drained } of this.#networks) {
+      post(worker, { kind: "stop" });
+      drained.resolve();
+    }
+  }
+
+  async #endScripts(): Promise<void> {
+    const script = this.#script;
+    if (script === null) return;
+    script.worker.postMessage({ kind: "stop" } satisfies ToScript);
+    const isDone = await within(script.drained.promise, SCRIPTS_GONE_MS + this.config.cgi.killGraceMs);
+    if (!isDone) await this.#endOrphans(script.pids);
+  }
+
+  async #endOrphans(pids: PidTable): Promise<void> {
+    await Promise.all(pids.list().map((pid) => this.#host.trees.endTree(pid, 0)));
+  }
+
+  #setup(loop: number): LoopSetup {
+    const { temp, metrics } = this.#host;
+    return { config: this.config, programs: this.#programs, loop, temp, metrics };
+  }
+
+  #startScriptLoop(): void {
+    const memory = PidTable.memory(this.config.cgi.maxProcesses);
+    const worker = startWorker("script", scriptPermissions(this.config, this.#runnable));
+    const handle: ScriptLoopHandle = {
+      worker,
+      pids: new PidTable(memory),
+      drained: Promise.withResolvers<void>(),
+    };
+    this.#script = handle;
+    worker.onmessage = (event: MessageEvent<FromScript>) => this.#fromScript(handle, event.data);
+    worker.onerror = (event) => {
+      event.preventDefault();
+      handle.drained.resolve();
+      this.#scriptLoopDied(handle, event.message);
+    };
+    worker.postMessage({ kind: "setup", setup: this.#setup(0), pids: memory } satisfies ToScript);
+  }
+
+  #fromScript(handle: ScriptLoopHandle, message: FromScript): void {
+    const { worker, drained } = handle;
+    switch (message.kind) {
+      case "ready":
+        break;
+      case "endTree":
+        this.#host.trees.endTree(message.pid, message.graceMs, message.marks).then(() =>
+          worker.postMessage({ kind: "treeEnded", request: message.request } satisfies ToScript)
+        );
+        break;
+      case "rootEnded":
+        this.#host.trees.rootEnded(message.pid);
+        break;
+      case "log":
+        this.#host.writeLog(message);
+        break;
+      case "drained":
+        drained.resolve();
+        break;
+      default:
+        message satisfies never;
+    }
+  }
+
+  async #scriptLoopDied(handle: ScriptLoopHandle, reason: string): Promise<void> {
+    handle.worker.terminate();
+    if (!this.#isWorthReplacing("script loop", reason)) return;
+    this.#startScriptLoop();
+    for (const network of this.#networks) {
+      const bridge = this.#bridge(network.number);
+      post(network.worker, { kind: "bridge", bridge }, [bridge]);
+    }
+    await this.#endOrphans(handle.pids);
+  }
+
+  /** Makes a bridge, gives its one end to the script loop and returns the other. */
+  #bridge(loop: number): MessagePort {
+    const { port1, port2 } = new MessageChannel();
+    this.#script?.worker.postMessage({ kind: "bridge", loop, bridge: port1 } satisfies ToScript, [port1]);
+    return port2;
+  }
+
+  #startNetworkLoop(number: number): Promise<void> {
+    const worker = startWorker("network", networkPermissions(this.config, this.ports, this.#host.temp));
+    const loop: NetworkLoop = {
+      number,
+      worker,
+      listening: Promise.withResolvers<void>(),
+      drained: Promise.withResolvers<void>(),
+    };
+    this.#networks.push(loop);
+    worker.onmessage = (event: MessageEvent<FromNetwork>) => this.#fromNetwork(loop, event.data);
+    worker.onerror = (event) => {
+      event.preventDefault();
+      this.#networkLoopDied(loop, event.message);
+    };
+    const bridge = this.#bridge(number);
+    const listen = this.config.listen
+      .map((address, index) => ({ index, port: this.ports.get(index) ?? null, transport: address.transport }))
+      .filter(({ transport }) => transport === "tcp" || number === 0)
+      .map(({ index, port }) => ({ index, port }));
+    const { environment } = this.#host;
+    post(worker, { kind: "setup", setup: this.#setup(number), listen, environment, bridge }, [bridge]);
+    return loop.listening.promise;
+  }
+
+  #fromNetwork(loop: NetworkLoop, message: FromNetwork): void {
+    switch (message.kind) {
+      case "listening":
+        for (const { index, port } of message.ports) this.ports.set(index, port);
+        loop.listening.resolve();
+        break;
+      case "refused":
+        loop.listening.reject(new ListenError(message.index, message.message));
+        break;
+      case "log":
+        this.#host.writeLog(message);
+        break;
+      case "drained":
+        loop.drained.resolve();
+        break;
+      default:
+        message satisfies never;
+    }
+  }
+
+  async #networkLoopDied(loop: NetworkLoop, reason: string): Promise<void> {
+    loop.worker.terminate();
+    loop.drained.resolve();
+    this.#networks.splice(this.#networks.indexOf(loop), 1);
+    loop.listening.reject(new Error(reason));
+    if (!this.#isWorthReplacing(`network loop ${loop.number}`, reason)) return;
+    try {
+      await this.#startNetworkLoop(loop.number);
+    } catch (error) {
+      this.#host.giveUp(`network loop ${loop.number} cannot be replaced: ${String(error)}`);
+    }
+  }
+
+  #isWorthReplacing(name: string, reason: string): boolean {
+    this.#host.log.log("error", `${name} died and is replaced: ${reason}`);
+    if (this.#isStopping) return false;
+    const now = performance.now();
+    this.#deaths.push(now);
+    while (this.#deaths.length > 0 && this.#deaths[0] < now - DEATHS_MS) this.#deaths.shift();
+    if (this.#deaths.length < DEATHS_MAX) return true;
+    this.#host.giveUp(`loops died ${DEATHS_MAX} times within ${DEATHS_MS / 1000} s; the last: ${reason}`);
+    return false;
+  }
+}
+
+function post(worker: Worker, message: ToNetwork, transfer: Transferable[] = []): void {
+  worker.postMessage(message, transfer);
+}
+
+/** Whether `promise` resolves within `ms`. */
+async function within(promise: Promise<unknown>, ms: number): Promise<boolean> {
+  if (ms === Infinity) return await promise.then(() => true);
+  const late = Promise.withResolvers<false>();
+  const timer = setTimeout(() => late.resolve(false), ms);
+  const isDone = await Promise.race([promise.then(() => true), late.promise]);
+  clearTimeout(timer);
+  return isDone;
+}
+
+/** `deno compile` finds the Workers' files by `--include`; from source they are part of the module graph. */
+function startWorker(kind: "network" | "script", permissions: LoopPermissions): Worker {
+  const url = kind === "network"
+    ? new URL("../loop/network.ts", import.meta.url)
+    : new URL("../loop/script.ts", import.meta.url);
+  return new Worker(url, { type: "module", name: kind, deno: { permissions } } as WorkerOptions);
+}

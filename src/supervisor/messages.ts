@@ -1,0 +1,113 @@
+/**
+ * All messages between the supervisor, the network loops and the script loops: three unions, one a channel.
+ *
+ * The supervisor is the only one that starts and ends Workers. A network loop and a script loop speak over a port of their own
+ * (the bridge), which the supervisor makes and hands out, so that no byte of a client passes through it.
+ *
+ * @module
+ */
+
+import type { Config } from "../config/config.ts";
+import type { Programs } from "../cgi/programs.ts";
+import type { EndReason, ScriptSpec, StartFailure } from "../cgi/run.ts";
+
+/** What every loop gets first. */
+export interface LoopSetup {
+  readonly config: Config;
+  readonly programs: Programs;
+  /** The loop's number among its kind, from 0. */
+  readonly loop: number;
+  /** The folder for bodies that are kept whole: private to this process. */
+  readonly temp: string;
+  /** Cells that all loops count in; see `observe/metrics.ts`. */
+  readonly metrics: SharedArrayBuffer;
+}
+
+/** Supervisor to network loop. */
+export type ToNetwork =
+  | {
+    readonly kind: "setup";
+    readonly setup: LoopSetup;
+    /** The addresses it listens on, by index into `Config.listen`; `port` stands for a port 0 that was chosen before. */
+    readonly listen: readonly { readonly index: number; readonly port: number | null }[];
+    /** The environment that `pass_env` may name. */
+    readonly environment: Readonly<Record<string, string>>;
+    readonly bridge: MessagePort;
+  }
+  /** The script loop was replaced: scripts go here from now on. */
+  | { readonly kind: "bridge"; readonly bridge: MessagePort }
+  /** No new connections; end when the last client is done. */
+  | { readonly kind: "drain" }
+  /** End at once. */
+  | { readonly kind: "stop" };
+
+/** Network loop to supervisor. */
+export type FromNetwork =
+  /** All its sockets accept connections; the port of each. */
+  | {
+    readonly kind: "listening";
+    readonly ports: readonly { readonly index: number; readonly port: number }[];
+  }
+  /** An address cannot be listened on. */
+  | { readonly kind: "refused"; readonly index: number; readonly message: string }
+  | LogMessage
+  /** Its last client is done. */
+  | { readonly kind: "drained" };
+
+/** Supervisor to script loop. */
+export type ToScript =
+  | {
+    readonly kind: "setup";
+    readonly setup: LoopSetup;
+    /** Where it keeps the pids of running scripts, for the supervisor to end should the loop die. */
+    readonly pids: SharedArrayBuffer;
+  }
+  /** A network loop's end of the bridge; its number. */
+  | { readonly kind: "bridge"; readonly loop: number; readonly bridge: MessagePort }
+  /** The tree that was asked to be ended is gone. */
+  | { readonly kind: "treeEnded"; readonly request: number }
+  /** Start nothing more, end what runs. */
+  | { readonly kind: "stop" };
+
+/** Script loop to supervisor. */
+export type FromScript =
+  | { readonly kind: "ready" }
+  | {
+    readonly kind: "endTree";
+    readonly request: number;
+    readonly pid: number;
+    readonly graceMs: number;
+    readonly marks: readonly string[];
+  }
+  | { readonly kind: "rootEnded"; readonly pid: number }
+  | LogMessage
+  /** Nothing runs any more. */
+  | { readonly kind: "drained" };
+
+/** Lines for the logs, whole, each with its line end. */
+export interface LogMessage {
+  readonly kind: "log";
+  readonly log: "access" | "error";
+  readonly lines: Uint8Array<ArrayBuffer>;
+}
+
+/** Network loop to script loop, over the bridge. `id` is the network loop's own count. */
+export type ToBridge =
+  | { readonly kind: "start"; readonly id: number; readonly spec: ScriptSpec }
+  | { readonly kind: "input"; readonly id: number; readonly bytes: Uint8Array<ArrayBuffer> }
+  | { readonly kind: "inputEnd"; readonly id: number }
+  /** So many bytes of output have been consumed. */
+  | { readonly kind: "consumed"; readonly id: number; readonly bytes: number }
+  | { readonly kind: "end"; readonly id: number; readonly reason: EndReason };
+
+/** Script loop to network loop, over the bridge. */
+export type FromBridge =
+  | { readonly kind: "started"; readonly id: number; readonly pid: number }
+  | { readonly kind: "failed"; readonly id: number; readonly failure: StartFailure }
+  | { readonly kind: "output"; readonly id: number; readonly bytes: Uint8Array<ArrayBuffer> }
+  | { readonly kind: "outputEnd"; readonly id: number }
+  /** So many bytes of input have been taken by the script. */
+  | { readonly kind: "taken"; readonly id: number; readonly bytes: number }
+  | { readonly kind: "inputClosed"; readonly id: number }
+  /** The last message of a run. */
+  | { readonly kind: "exit"; readonly id: number; readonly code: number; readonly signal: string | null };

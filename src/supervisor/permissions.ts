@@ -1,0 +1,131 @@
+/**
+ * What each kind of loop may do, from the configuration alone; pure.
+ *
+ * @module
+ */
+
+import { dirname } from "@std/path";
+import type { Config, HandlerConfig, Listen, Site } from "../config/config.ts";
+
+/** Permissions of a Worker: what is not named is refused by the runtime. */
+export interface LoopPermissions {
+  readonly net: readonly string[] | false;
+  readonly read: readonly string[] | false;
+  readonly write: readonly string[] | false;
+  readonly run: readonly string[] | false;
+  readonly env: false;
+  readonly ffi: false;
+  readonly sys: false;
+  readonly import: false;
+}
+
+/** What a network loop may do: listen and connect where the configuration says, read what is served, start nothing. */
+export function networkPermissions(
+  config: Config,
+  ports: ReadonlyMap<number, number>,
+  temp: string,
+): LoopPermissions {
+  const read = new Set([temp]);
+  const write = new Set([temp]);
+  const net = new Set<string>();
+  config.listen.forEach((listen, index) => {
+    net.add(netAddress(listen, ports.get(index)));
+    if (listen.transport === "unix") {
+      read.add(listen.path);
+      write.add(listen.path);
+    }
+  });
+  for (const site of config.sites) {
+    for (const folder of foldersRead(site)) read.add(folder);
+    for (const folder of foldersWritten(site)) write.add(folder);
+    for (const address of gateways(site)) {
+      net.add(address);
+      if (address.startsWith("unix:")) {
+        read.add(address.slice("unix:".length));
+        write.add(address.slice("unix:".length));
+      }
+    }
+  }
+  return { ...NOTHING, net: [...net], read: [...read], write: [...write] };
+}
+
+/**
+ * What a script loop may do: start the programs that the configuration names, read the script folders.
+ *
+ * @param programs Absolute paths, as they will be started.
+ */
+export function scriptPermissions(config: Config, programs: readonly string[]): LoopPermissions {
+  const read = new Set<string>();
+  for (const site of config.sites) {
+    for (const { handler } of site.routes) {
+      if (handler.kind === "cgi") read.add(handler.isFolder ? handler.target : dirname(handler.target));
+      if (handler.kind === "files" && handler.scripts.length > 0) read.add(handler.dir);
+      if ("run" in handler && handler.run.cwd !== null) read.add(handler.run.cwd);
+    }
+  }
+  return { ...NOTHING, read: read.size > 0 ? [...read] : false, run: programs.length > 0 ? programs : false };
+}
+
+const NOTHING: LoopPermissions = {
+  net: false,
+  read: false,
+  write: false,
+  run: false,
+  env: false,
+  ffi: false,
+  sys: false,
+  import: false,
+};
+
+function netAddress(listen: Listen, port: number | undefined): string {
+  if (listen.transport === "unix") return `unix:${listen.path}`;
+  return hostAndPort(listen.hostname, port ?? listen.port);
+}
+
+function hostAndPort(hostname: string, port: number): string {
+  return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
+}
+
+function foldersRead(site: Site): string[] {
+  return [
+    site.root,
+    ...site.routes.flatMap((route) => [
+      ...handlerFolders(route.handler),
+      ...(route.auth === null ? [] : [route.auth.file]),
+    ]),
+  ];
+}
+
+function handlerFolders(handler: HandlerConfig): string[] {
+  switch (handler.kind) {
+    case "files":
+      return [handler.dir, ...handler.run.sendfile];
+    case "cgi":
+      return [handler.isFolder ? handler.target : dirname(handler.target), ...handler.run.sendfile];
+    case "fastcgi":
+    case "scgi":
+      return [handler.root];
+    case "redirect":
+    case "respond":
+    case "status":
+      return [];
+    default:
+      return handler satisfies never;
+  }
+}
+
+function foldersWritten(site: Site): string[] {
+  const UPLOADS = ["PUT", "POST", "DELETE"];
+  return site.routes.flatMap(({ handler, methods }) =>
+    handler.kind === "files" && methods?.some((method) => UPLOADS.includes(method)) ? [handler.dir] : []
+  );
+}
+
+function gateways(site: Site): string[] {
+  return site.routes.flatMap(({ handler }) => {
+    if (handler.kind !== "fastcgi" && handler.kind !== "scgi") return [];
+    return handler.addresses.map((address) =>
+      address.transport === "unix" ? `unix:${address.path}` : hostAndPort(address.hostname, address.port)
+    );
+  });
+}

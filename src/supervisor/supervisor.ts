@@ -1,0 +1,264 @@
+/**
+ * The supervisor: the main thread. It starts the loops, holds the full permissions, handles signals, ends process trees and
+ * writes the logs. It never reads a byte from a client.
+ *
+ * @module
+ */
+
+import { resolvePrograms, runnablePrograms } from "../cgi/programs.ts";
+import type { Config, Listen } from "../config/config.ts";
+import { type Fault, formatFault } from "../config/fault.ts";
+import { LogFile } from "../observe/log_file.ts";
+import { formatErrorLine, isLogged } from "../observe/loop_logger.ts";
+import type { Logger } from "../observe/logger.ts";
+import { metricsMemory } from "../observe/metrics.ts";
+import { ListenError, Loops, type LoopsHost } from "./loops.ts";
+import type { LogMessage } from "./messages.ts";
+import { listenForSignals, type Signals } from "./signals.ts";
+import { Trees } from "./trees.ts";
+
+/** How the supervisor is started. */
+export interface SupervisorOptions {
+  /** No lines about addresses and reloads on standard error. */
+  readonly quiet: boolean;
+  /** Reads the configuration anew, for SIGHUP. */
+  readonly reload: () => Promise<{ config: Config } | { faults: readonly Fault[] }>;
+}
+
+/** How long the logs' last lines may take to be written. */
+const LOG_FLUSH_MS = 2_000;
+
+/**
+ * Serves until a signal stops it.
+ *
+ * @returns The exit status: 0 after a clean stop, 1 after a failure (said on standard error).
+ */
+export async function runSupervisor(config: Config, options: SupervisorOptions): Promise<number> {
+  let supervisor: Supervisor;
+  try {
+    supervisor = await Supervisor.create(config, options);
+  } catch (error) {
+    console.error(`pollux: ${error instanceof Error ? error.message : String(error)}`);
+    return 1;
+  }
+  return await supervisor.run();
+}
+
+class Supervisor implements LoopsHost {
+  readonly log: Logger = {
+    log: (level, message) => {
+      if (!isLogged(level, this.#config.log.level)) return;
+      this.#errorLog.write(new TextEncoder().encode(formatErrorLine(Date.now(), level, message) + "\n"));
+    },
+  };
+  readonly trees: Trees = new Trees(this.log);
+  readonly temp: string;
+  readonly metrics: SharedArrayBuffer;
+  readonly environment: Readonly<Record<string, string>>;
+
+  readonly #options: SupervisorOptions;
+  readonly #accessLog: LogFile | null;
+  readonly #errorLog: LogFile;
+  readonly #done = Promise.withResolvers<number>();
+  readonly #draining = new Set<Promise<void>>();
+  #config: Config;
+  #loops: Loops;
+  #isStopping = false;
+
+  private constructor(
+    config: Config,
+    options: SupervisorOptions,
+    logs: { access: LogFile | null; error: LogFile },
+    temp: string,
+  ) {
+    this.#config = config;
+    this.#options = options;
+    this.#accessLog = logs.access;
+    this.#errorLog = logs.error;
+    this.temp = temp;
+    this.metrics = metricsMemory();
+    this.environment = Deno.env.toObject();
+    this.#loops = this.#makeLoops(config, new Map());
+  }
+
+  static async create(config: Config, options: SupervisorOptions): Promise<Supervisor> {
+    const { access, error } = config.log;
+    const logs = {
+      access: access === "off" ? null : await openLog(access),
+      error: await openLog(error),
+    };
+    const temp = await Deno.makeTempDir({ dir: config.temp, prefix: "pollux-" });
+    return new Supervisor(config, options, logs, temp);
+  }
+
+  /** Starts, waits for the end, and cleans up. */
+  async run(): Promise<number> {
+    const signals = this.#handleSignals();
+    let status: number;
+    try {
+      await refuseTakenAddresses(this.#config.listen);
+      await this.#loops.start();
+      this.#announce();
+      status = await this.#done.promise;
+    } catch (error) {
+      console.error(`pollux: ${describeStartFailure(error, this.#config)}`);
+      status = 1;
+    }
+    signals.close();
+    this.#loops.stopNow();
+    await Promise.all([...this.#draining, this.#loops.stop(0)]);
+    await this.#cleanUp();
+    return status;
+  }
+
+  /** Lines of a loop. */
+  writeLog(message: LogMessage): void {
+    const log = message.log === "access" ? this.#accessLog : this.#errorLog;
+    log?.write(message.lines);
+  }
+
+  /** Stops the server with exit status 1. */
+  giveUp(reason: string): void {
+    this.log.log("error", reason);
+    console.error(`pollux: ${reason}`);
+    this.#done.resolve(1);
+  }
+
+  #makeLoops(config: Config, ports: ReadonlyMap<number, number>): Loops {
+    const programs = resolvePrograms(config, this.environment["PATH"] ?? "");
+    for (const warning of programs.warnings) this.log.log("warn", warning);
+    return new Loops(config, programs, runnablePrograms(programs, config), ports, this);
+  }
+
+  #handleSignals(): Signals {
+    return listenForSignals({
+      stop: () => this.#stop(),
+      reload: () => this.#reload(),
+      reopen: () => this.#reopenLogs(),
+    });
+  }
+
+  async #stop(): Promise<void> {
+    if (this.#isStopping) {
+      this.#loops.stopNow();
+      this.#done.resolve(0);
+      return;
+    }
+    this.#isStopping = true;
+    this.log.log("info", "stopping: requests in flight are finished");
+    await this.#loops.stop(this.#config.timeouts.shutdownMs);
+    this.#done.resolve(0);
+  }
+
+  async #reload(): Promise<void> {
+    if (this.#isStopping) return;
+    const read = await this.#options.reload();
+    if ("faults" in read) {
+      for (const fault of read.faults) this.log.log("error", `not reloaded: ${formatFault(fault)}`);
+      return;
+    }
+    const next = this.#makeLoops(read.config, keptPorts(this.#loops, read.config));
+    try {
+      await next.start();
+    } catch (error) {
+      this.log.log("error", `not reloaded: ${describeStartFailure(error, read.config)}`);
+      await next.stop(0);
+      return;
+    }
+    const old = this.#loops;
+    this.#loops = next;
+    this.#config = read.config;
+    this.log.log("info", "reloaded the configuration");
+    const draining = old.stop(read.config.timeouts.shutdownMs);
+    this.#draining.add(draining);
+    await draining;
+    this.#draining.delete(draining);
+  }
+
+  async #reopenLogs(): Promise<void> {
+    await Promise.all([this.#accessLog?.reopen(), this.#errorLog.reopen()]);
+  }
+
+  #announce(): void {
+    if (this.#options.quiet) return;
+    this.#config.listen.forEach((listen, index) => {
+      console.error(`pollux: listening on ${describeAddress(listen, this.#loops.ports.get(index))}`);
+    });
+  }
+
+  async #cleanUp(): Promise<void> {
+    for (const listen of this.#config.listen) {
+      if (listen.transport === "unix") await Deno.remove(listen.path).catch(ignoreMissing);
+    }
+    await Deno.remove(this.temp, { recursive: true }).catch(ignoreMissing);
+    await Promise.all([this.#accessLog?.close(LOG_FLUSH_MS), this.#errorLog.close(LOG_FLUSH_MS)]);
+  }
+}
+
+async function openLog(target: string): Promise<LogFile> {
+  try {
+    return await LogFile.open({ target });
+  } catch (error) {
+    throw new Error(
+      `cannot open the log ${target}: ${error instanceof Error ? error.message : String(error)}`,
+    );
+  }
+}
+
+/**
+ * Loops share their ports with `reusePort`, which a second Pollux of the same user could join unnoticed: so each address is
+ * tried once without it.
+ */
+async function refuseTakenAddresses(addresses: readonly Listen[]): Promise<void> {
+  for (const [index, listen] of addresses.entries()) {
+    try {
+      if (listen.transport === "unix") await clearStaleSocket(listen.path);
+      else if (listen.port !== 0) Deno.listen({ hostname: listen.hostname, port: listen.port }).close();
+    } catch (error) {
+      throw new ListenError(index, error instanceof Error ? error.message : String(error));
+    }
+  }
+}
+
+/** A crash leaves the file of a unix socket behind; one that answers belongs to somebody. */
+async function clearStaleSocket(path: string): Promise<void> {
+  const found = await Deno.lstat(path).catch(ignoreMissing);
+  if (found === undefined) return;
+  if (!found.isSocket) throw new Error("there is a file of that name, which is not a socket");
+  const answer = await Deno.connect({ transport: "unix", path }).catch(() => null);
+  if (answer === null) return await Deno.remove(path);
+  answer.close();
+  throw new Deno.errors.AddrInUse("the address is in use");
+}
+
+function ignoreMissing(error: unknown): undefined {
+  if (!(error instanceof Deno.errors.NotFound)) throw error;
+}
+
+/** An address whose port was chosen keeps it over a reload. */
+function keptPorts(loops: Loops, next: Config): Map<number, number> {
+  const kept = new Map<number, number>();
+  next.listen.forEach((listen, index) => {
+    const before = loops.config.listen.findIndex((old) => old.text === listen.text);
+    const port = loops.ports.get(before);
+    if (port !== undefined) kept.set(index, port);
+  });
+  return kept;
+}
+
+function describeStartFailure(error: unknown, config: Config): string {
+  if (!(error instanceof ListenError)) return error instanceof Error ? error.message : String(error);
+  const address = config.listen[error.index];
+  const isTaken = /in use/i.test(error.message);
+  return `cannot listen on ${address.text}: ${
+    isTaken
+      ? "the address is in use by another program; stop it or choose another with --listen"
+      : error.message
+  }`;
+}
+
+function describeAddress(listen: Listen, port: number | undefined): string {
+  if (listen.transport === "unix") return `unix:${listen.path}`;
+  const host = listen.hostname.includes(":") ? `[${listen.hostname}]` : listen.hostname;
+  return `${listen.tls === null ? "http" : "https"}://${host}:${port ?? listen.port}`;
+}
