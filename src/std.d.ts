@@ -12,7 +12,11 @@ declare module "@std/assert" {
   export function assertMatch(actual: string, expected: RegExp, message?: string): void;
   export function assertNotMatch(actual: string, expected: RegExp, message?: string): void;
   export function assertStringIncludes(actual: string, expected: string, message?: string): void;
-  export function assertArrayIncludes<T>(actual: ArrayLike<T>, expected: ArrayLike<T>, message?: string): void;
+  export function assertArrayIncludes<T>(
+    actual: ArrayLike<T>,
+    expected: ArrayLike<T>,
+    message?: string,
+  ): void;
   export function assertObjectMatch(
     actual: Record<PropertyKey, unknown>,
     expected: Record<PropertyKey, unknown>,
@@ -90,11 +94,20 @@ declare module "@std/path" {
   export function toFileUrl(path: string): URL;
 }
 
+declare module "@std/path/posix/resolve" {
+  export function resolve(...paths: string[]): string;
+}
+
+declare module "@std/path/windows/resolve" {
+  export function resolve(...paths: string[]): string;
+}
+
 declare module "@std/text/closest-string" {
   /** The word nearest to the given one by edit distance. */
   export function closestString(givenWord: string, possibleWords: readonly string[]): string;
 }
 
 declare module "@std/yaml" {
-  export function parse(text: string): unknown;
+  /** With `failsafe` every scalar stays the text it is written as, and an empty one is null. */
+  export function parse(text: string, options?: { schema?: "failsafe" | "json" | "core" }): unknown;
 }

@@ -1,0 +1,39 @@
+/**
+ * Paths of the file system, made absolute. The parts of @std/path are imported one by one: its whole takes a third of
+ * the time that the program has to start.
+ *
+ * @module
+ */
+
+import { resolve as resolvePosix } from "@std/path/posix/resolve";
+import { resolve as resolveWindows } from "@std/path/windows/resolve";
+
+const isWindows = Deno.build.os === "windows";
+
+/** The absolute path of `path` seen from the absolute folder `base`, without `.` and `..`. */
+export function resolveFrom(base: string, path: string): string {
+  return isWindows ? resolveWindows(base, path) : resolvePosix(base, path);
+}
+
+/** Whether the absolute path `inner` is `outer` or lies below it. */
+export function isWithin(outer: string, inner: string): boolean {
+  if (inner === outer) return true;
+  const separator = isWindows ? "\\" : "/";
+  return inner.startsWith(outer.endsWith(separator) ? outer : outer + separator);
+}
+
+/** The last segment of an absolute path. */
+export function lastSegment(path: string): string {
+  return path.slice(Math.max(path.lastIndexOf("/"), isWindows ? path.lastIndexOf("\\") : -1) + 1);
+}
+
+/** What is at `path`, links followed; null when there is nothing, or nothing that may be looked at. */
+export function statOrNull(path: string): Deno.FileInfo | null {
+  try {
+    return Deno.statSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) throw error;
+    // NotFound, ENOTDIR, a loop of links, too long a name: whatever the system says, nothing there can be used.
+    return null;
+  }
+}
