@@ -45,6 +45,8 @@ export interface Source {
   read(): Uint8Array<ArrayBuffer> | null | Promise<Uint8Array<ArrayBuffer> | null>;
   /** Ends it and frees what it holds; called once, also after the end. `reason` is null after a complete answer. */
   close(reason: unknown): void;
+  /** The first bytes are at hand, so the head need not go out before them. */
+  readonly isPrompt?: boolean;
   /** `nph-` scripts: the bytes are the whole HTTP message; no head is written and the connection closes after it. */
   readonly raw?: boolean;
 }
@@ -84,6 +86,19 @@ export interface Peer {
   readonly host: string | null;
 }
 
+/** Why an exchange is broken off: the `reason` of its signal. */
+export class ExchangeAborted extends Error {
+  /** The client left, a deadline passed, the server stops. */
+  readonly why: "clientGone" | "timeout" | "shutdown";
+
+  /** @param why What happened. */
+  constructor(why: "clientGone" | "timeout" | "shutdown") {
+    super(why);
+    this.name = "ExchangeAborted";
+    this.why = why;
+  }
+}
+
 /** One request on its way to its answer. */
 export interface Exchange {
   /** Unique; in error pages and logs. */
@@ -100,7 +115,7 @@ export interface Exchange {
   readonly peer: Peer;
   /** From Basic authentication; null without. */
   readonly user: string | null;
-  /** Aborted, with the typed reason, when the client is gone, a deadline passes, or the server stops. */
+  /** Aborted, with an {@linkcode ExchangeAborted} as reason, when the client is gone, a deadline passes, or the server stops. */
   readonly signal: AbortSignal;
   /** Called when a script or gateway is wanted: the client is in WAIT_CGI from then on. Calling it twice is harmless. */
   delegate(): void;
