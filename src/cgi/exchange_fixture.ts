@@ -1,0 +1,149 @@
+/**
+ * Exchanges for tests: a request as a handler sees it, without socket and parser.
+ *
+ * @module
+ */
+
+import type { Route, Site } from "../config/config.ts";
+import type { Exchange, ExchangeNotes, Peer, RequestBody } from "../handlers/handler.ts";
+import type { FieldSection } from "../http/fields.ts";
+import type { Target } from "../http/target.ts";
+
+/** A site with its root at `/srv/static`. */
+export const THE_SITE: Site = {
+  hosts: [],
+  listen: [0],
+  root: "/srv/static",
+  errorPages: {},
+  headers: [],
+  routes: [],
+  place: null,
+};
+
+/** What an exchange may have of its own. */
+export interface ExchangeOptions {
+  readonly method?: string;
+  readonly target?: string;
+  readonly minor?: 0 | 1;
+  readonly fields?: readonly (readonly [string, string])[];
+  readonly peer?: Partial<Peer>;
+  readonly user?: string | null;
+  readonly site?: Site;
+  /** The route's path; `/cgi-bin/` by default. */
+  readonly routePath?: string;
+  readonly body?: RequestBody;
+  /** After a local redirect. */
+  readonly redirected?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/** An exchange that counts how often it was delegated. */
+export interface TestExchange extends Exchange {
+  /** Calls of `delegate()`. */
+  delegated: number;
+}
+
+/** A body of the given pieces; `length` as announced. */
+export function aBody(
+  pieces: readonly string[],
+  length: number | null = pieces.join("").length,
+): RequestBody {
+  const rest = pieces.map((piece) => new TextEncoder().encode(piece));
+  return { length, read: () => Promise.resolve(rest.shift() ?? null) };
+}
+
+/** Makes an exchange. */
+export function anExchange(options: ExchangeOptions = {}): TestExchange {
+  const target = options.target ?? "/cgi-bin/a.py";
+  const method = options.method ?? "GET";
+  const parsed = aTarget(target);
+  const routePath = options.routePath ?? "/cgi-bin/";
+  const prefix = routePath.endsWith("/") ? routePath.slice(0, -1) : routePath;
+  const notes: ExchangeNotes = { script: null, scriptMs: null, exit: null, error: null };
+  return {
+    id: "r1",
+    head: {
+      method,
+      target,
+      minor: options.minor ?? 1,
+      fields: aSection(options.fields ?? [["Host", "host"]]),
+      bytes: 0,
+    },
+    method: options.redirected === true ? "GET" : method,
+    target: parsed,
+    site: options.site ?? THE_SITE,
+    route: aRoute(routePath),
+    rest: parsed.path.slice(prefix.length),
+    body: options.body ?? aBody([]),
+    peer: {
+      address: "192.0.2.7",
+      port: 40000,
+      localAddress: "127.0.0.1",
+      localPort: 8080,
+      scheme: "http",
+      host: null,
+      ...options.peer,
+    },
+    user: options.user ?? null,
+    signal: options.signal ?? new AbortController().signal,
+    notes,
+    delegated: 0,
+    delegate() {
+      this.delegated++;
+    },
+  };
+}
+
+/** A route with that path; its handler is of no account. */
+export function aRoute(path: string): Route {
+  return {
+    id: 0,
+    path,
+    handler: { kind: "status" },
+    methods: null,
+    auth: null,
+    allow: null,
+    deny: [],
+    rate: null,
+    headers: [],
+    bodyLimitBytes: Infinity,
+    compress: false,
+    cache: null,
+    place: null,
+  };
+}
+
+function aTarget(target: string): Target {
+  const match = /^(?:http:\/\/([^/?]*))?([^?]*)(?:\?(.*))?$/.exec(target);
+  if (match === null) throw new Error(`no target: ${target}`);
+  const rawPath = match[2] === "" ? "/" : match[2];
+  const kept = rawPath.replace(/%2f/gi, (slash) => encodeURIComponent(slash));
+  let path = rawPath;
+  let isUtf8 = true;
+  try {
+    path = decodeURIComponent(kept);
+  } catch {
+    isUtf8 = false;
+  }
+  return {
+    form: match[1] === undefined ? "origin" : "absolute",
+    rawPath,
+    path,
+    isUtf8,
+    hasEncodedSlash: kept !== rawPath,
+    query: match[3] ?? null,
+    authority: match[1] ?? null,
+  };
+}
+
+function aSection(fields: readonly (readonly [string, string])[]): FieldSection {
+  const values = (name: string) =>
+    fields.filter(([key]) => key.toLowerCase() === name).map(([, value]) => value);
+  return {
+    count: fields.length,
+    nameAt: (index) => fields[index][0],
+    valueAt: (index) => fields[index][1],
+    get: (name) => values(name).at(0) ?? null,
+    combined: (name) => values(name).length === 0 ? null : values(name).join(", "),
+  };
+}
