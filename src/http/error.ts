@@ -27,6 +27,8 @@ export class HttpError extends Error {
   readonly close: boolean;
 
   /**
+   * Makes a refusal.
+   *
    * @param status The status of the reply, 400 to 599.
    * @param reason What was wrong, for the log.
    */

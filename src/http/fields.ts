@@ -7,6 +7,9 @@
  * @module
  */
 
+import { HttpError } from "./error.ts";
+import { CR, decodeOctets, FIELD_VALUE, HTAB, LF, LOWER, SP, TOKEN } from "./octets.ts";
+
 /** A field line of a response: name and value. */
 export type Field = readonly [name: string, value: string];
 
@@ -22,4 +25,265 @@ export interface FieldSection {
   get(name: string): string | null;
   /** The values of all lines of that name joined with `, ` (RFC 9110, 5.2); null without. */
   combined(name: string): string | null;
+}
+
+/** What a {@linkcode FieldLines} keeps of each line: where its name begins, its colon, and its CR. */
+const MARKS = 3;
+
+/** A field section over the bytes it was read from, which nobody overwrites while it lives. */
+export class FieldLines implements FieldSection {
+  /** The number of field lines. */
+  readonly count: number;
+  /** Where the section lies. */
+  readonly bytes: Uint8Array;
+  readonly #origin: number;
+  readonly #marks: readonly number[];
+
+  /**
+   * Makes a section of what {@linkcode FieldSectionReader} has read.
+   *
+   * @param bytes Where the section lies.
+   * @param origin Where it begins in `bytes`.
+   * @param marks For each line the places of its name, colon and CR, counted from `origin`.
+   */
+  constructor(bytes: Uint8Array, origin: number, marks: readonly number[]) {
+    this.bytes = bytes;
+    this.#origin = origin;
+    this.#marks = marks;
+    this.count = marks.length / MARKS;
+  }
+
+  /** The name of line `index` as it was spelled. */
+  nameAt(index: number): string {
+    const mark = this.#markOf(index);
+    return decodeOctets(this.bytes, this.#origin + this.#marks[mark], this.#origin + this.#marks[mark + 1]);
+  }
+
+  /** The value of line `index`, without surrounding white space. */
+  valueAt(index: number): string {
+    return decodeOctets(this.bytes, this.valueStart(index), this.valueEnd(index));
+  }
+
+  /** Where the value of line `index` begins in `bytes`, behind white space. */
+  valueStart(index: number): number {
+    const mark = this.#markOf(index);
+    const end = this.#origin + this.#marks[mark + 2];
+    let start = this.#origin + this.#marks[mark + 1] + 1;
+    while (start < end && isSpace(this.bytes[start])) start++;
+    return start;
+  }
+
+  /** Where the value of line `index` ends in `bytes`, without white space behind it. */
+  valueEnd(index: number): number {
+    const mark = this.#markOf(index);
+    const start = this.#origin + this.#marks[mark + 1] + 1;
+    let end = this.#origin + this.#marks[mark + 2];
+    while (start < end && isSpace(this.bytes[end - 1])) end--;
+    return end;
+  }
+
+  /** The value of the first line of that name, given in lower case; null without. */
+  get(name: string): string | null {
+    const index = this.indexOf(name, 0);
+    return index === -1 ? null : this.valueAt(index);
+  }
+
+  /** The values of all lines of that name, given in lower case, joined with `, ` (RFC 9110, 5.2); null without. */
+  combined(name: string): string | null {
+    let index = this.indexOf(name, 0);
+    if (index === -1) return null;
+    let value = this.valueAt(index);
+    while ((index = this.indexOf(name, index + 1)) !== -1) value += ", " + this.valueAt(index);
+    return value;
+  }
+
+  /** The first line of that name, given in lower case, from line `from` on; -1 without. */
+  indexOf(name: string, from: number): number {
+    const marks = this.#marks;
+    const length = name.length;
+    for (let mark = from * MARKS; mark < marks.length; mark += MARKS) {
+      if (marks[mark + 1] - marks[mark] === length && this.#isNamed(marks[mark], name)) return mark / MARKS;
+    }
+    return -1;
+  }
+
+  /** The length of line `index`'s name in bytes. */
+  nameBytesAt(index: number): number {
+    const mark = this.#markOf(index);
+    return this.#marks[mark + 1] - this.#marks[mark];
+  }
+
+  /** Whether line `index` has that name, given in lower case. */
+  isNamed(index: number, name: string): boolean {
+    return this.nameBytesAt(index) === name.length && this.#isNamed(this.#marks[index * MARKS], name);
+  }
+
+  #isNamed(place: number, name: string): boolean {
+    const bytes = this.bytes;
+    const start = this.#origin + place;
+    for (let i = 0; i < name.length; i++) {
+      if (LOWER[bytes[start + i]] !== name.charCodeAt(i)) return false;
+    }
+    return true;
+  }
+
+  #markOf(index: number): number {
+    if (index < 0 || index >= this.count) {
+      throw new RangeError(`There is no field line ${index} of ${this.count}`);
+    }
+    return index * MARKS;
+  }
+}
+
+/** Bounds on a field section. */
+export interface FieldLimits {
+  /** Bytes of all lines together, each with its CRLF. */
+  readonly headerBytes: number;
+  /** Lines. */
+  readonly headerCount: number;
+}
+
+const enum State {
+  LineStart,
+  Name,
+  Value,
+  LineFeed,
+  LastLineFeed,
+}
+
+/**
+ * Reads a field section, `*( field-line CRLF ) CRLF` (RFC 9112, 2.1), from bytes as they arrive: a head's fields or a
+ * trailer section. No byte is looked at twice, and only places are kept: strings are made where they are asked for.
+ */
+export class FieldSectionReader {
+  readonly #limits: FieldLimits;
+  #state = State.LineStart;
+  /** How far it has read; like all places here, counted from where the section begins. */
+  #at = 0;
+  #nameStart = 0;
+  #colon = 0;
+  #marks: number[] = [];
+
+  /** Makes a reader that takes at most what `limits` say. */
+  constructor(limits: FieldLimits) {
+    this.#limits = limits;
+  }
+
+  /** The places of each line, for {@linkcode FieldLines}; complete once `read` has returned an end. */
+  get marks(): readonly number[] {
+    return this.#marks;
+  }
+
+  /** How many bytes it has read of the section. */
+  get bytesRead(): number {
+    return this.#at;
+  }
+
+  /** Makes it ready for another section. What `marks` gave before stays as it is. */
+  reset(): void {
+    this.#state = State.LineStart;
+    this.#at = 0;
+    this.#marks = [];
+  }
+
+  /**
+   * Reads on.
+   *
+   * @param bytes What has arrived.
+   * @param origin Where the section begins in `bytes`, by what was read already; before 0 where those bytes are gone.
+   * @param end Where what has arrived ends.
+   * @returns Where the section ends in `bytes`, its closing empty line included; -1 while it is incomplete.
+   * @throws {HttpError} 400: what is no field line (RFC 9112, 5: obs-fold, space before the colon, bare CR or LF, control
+   * bytes); 431: more lines or bytes than the limits allow.
+   */
+  read(bytes: Uint8Array, origin: number, end: number): number {
+    const limit = origin + this.#limits.headerBytes;
+    const bound = end < limit ? end : limit;
+    let at = origin + this.#at;
+    let state = this.#state;
+    while (at < end) {
+      if (state === State.LineStart) {
+        const byte = bytes[at];
+        if (byte === CR) {
+          at++;
+          state = State.LastLineFeed;
+          continue;
+        }
+        if (at >= limit) throw tooLarge();
+        if (TOKEN[byte] === 0) throw badLineStart(byte);
+        if (this.#marks.length === this.#limits.headerCount * MARKS) throw tooMany();
+        this.#nameStart = at - origin;
+        state = State.Name;
+      }
+      if (state === State.Name) {
+        while (at < bound && TOKEN[bytes[at]] === 1) at++;
+        if (at === end) break;
+        if (at >= limit) throw tooLarge();
+        if (bytes[at] !== 0x3a) throw badName(bytes[at]);
+        this.#colon = at - origin;
+        at++;
+        state = State.Value;
+      }
+      if (state === State.Value) {
+        while (at < bound && FIELD_VALUE[bytes[at]] === 1) at++;
+        if (at === end) break;
+        if (at >= limit) throw tooLarge();
+        if (bytes[at] !== CR) throw badValue(bytes[at]);
+        at++;
+        state = State.LineFeed;
+        if (at === end) break;
+      }
+      if (state === State.LineFeed) {
+        if (at >= limit) throw tooLarge();
+        if (bytes[at] !== LF) throw malformed("a bare CR in a field line");
+        this.#marks.push(this.#nameStart, this.#colon, at - 1 - origin);
+        at++;
+        state = State.LineStart;
+      } else if (state === State.LastLineFeed) {
+        if (bytes[at] !== LF) throw malformed("a bare CR at the end of the field section");
+        this.#at = at + 1 - origin;
+        return at + 1;
+      }
+    }
+    this.#at = at - origin;
+    this.#state = state;
+    return -1;
+  }
+}
+
+function isSpace(byte: number): boolean {
+  return byte === SP || byte === HTAB;
+}
+
+function malformed(reason: string): HttpError {
+  return new HttpError(400, reason, { close: true });
+}
+
+function tooLarge(): HttpError {
+  return new HttpError(431, "the field section is longer than limits.header_bytes", { close: true });
+}
+
+function tooMany(): HttpError {
+  return new HttpError(431, "there are more field lines than limits.header_count", { close: true });
+}
+
+function badLineStart(byte: number): HttpError {
+  if (isSpace(byte)) return malformed("a field line that begins with white space (obs-fold)");
+  if (byte === 0x3a) return malformed("a field without a name");
+  return badName(byte);
+}
+
+function badName(byte: number): HttpError {
+  if (isSpace(byte)) return malformed("white space in a field name or before its colon");
+  if (byte === CR || byte === LF) return malformed("a field line without a colon");
+  return malformed(`the byte ${hex(byte)} in a field name`);
+}
+
+function badValue(byte: number): HttpError {
+  if (byte === LF) return malformed("a bare LF in a field line");
+  return malformed(`the byte ${hex(byte)} in a field value`);
+}
+
+function hex(byte: number): string {
+  return "0x" + byte.toString(16).padStart(2, "0");
 }
