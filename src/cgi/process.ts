@@ -1,15 +1,26 @@
 /**
  * A script as a process: its start, its three streams, its end (RFC 3875, 4 and 6). Used in a script loop and by `pollux exec`.
  *
+ * It decides nothing: when a script has to end, and what a client sees of its end, is its caller's to say.
+ *
  * @module
  */
 
-import type { ScriptRun, ScriptSpec } from "./run.ts";
+import { Pipe } from "./pipe.ts";
+import {
+  type EndReason,
+  type ScriptExit,
+  type ScriptRun,
+  type ScriptSpec,
+  StartError,
+  type StartFailure,
+} from "./run.ts";
+import { StderrLines } from "./stderr.ts";
 
 /** Ends processes that this thread may not end itself: a loop asks the supervisor, `exec` has `Trees` at hand. */
 export interface TreeKiller {
   /**
-   * Ends `pid` and all its descendants; resolves once they are gone.
+   * Ends `pid` and all its descendants; resolves once they are gone, and never rejects.
    *
    * @param marks Lines `NAME=value` of the script's environment that tell its orphans from all other processes; may be empty.
    */
@@ -27,7 +38,202 @@ export interface ProcessHooks {
   now(): number;
 }
 
+/** Variables that together belong to one request only, as long as it lasts. */
+const MARK_NAMES: readonly string[] = ["REMOTE_ADDR", "REMOTE_PORT", "SERVER_PORT", "REQUEST_URI"];
+
 /** Starts a script at once. Never throws: a start that fails rejects `started` with a StartError and ends the output. */
-export function startProcess(_spec: ScriptSpec, _hooks: ProcessHooks): ScriptRun {
-  throw new Error("in work");
+export function startProcess(spec: ScriptSpec, hooks: ProcessHooks): ScriptRun {
+  try {
+    return new Process(spawn(spec), spec, hooks);
+  } catch (error) {
+    return failedRun(startFailure(error, spec));
+  }
+}
+
+/** A run that never began, for whoever could not start it. */
+export function failedRun(failure: StartFailure): ScriptRun {
+  const started = Promise.reject<number>(new StartError(failure));
+  // Whoever looks at it gets the error; nobody has to.
+  started.catch(() => {});
+  return {
+    started,
+    lastSignMs: 0,
+    ended: Promise.resolve({ code: -1, signal: null }),
+    write: () => Promise.resolve(false),
+    closeInput() {},
+    read: () => Promise.resolve(null),
+    end() {},
+  };
+}
+
+/**
+ * The lines of an environment by which a script's orphans are known; none where the client's port is not, since without it
+ * two requests cannot be told apart.
+ */
+export function treeMarks(env: readonly string[]): string[] {
+  const marks: string[] = [];
+  for (let i = 0; i < env.length; i += 2) {
+    if (MARK_NAMES.includes(env[i])) marks.push(`${env[i]}=${env[i + 1]}`);
+  }
+  return marks.length === MARK_NAMES.length ? marks : [];
+}
+
+function spawn(spec: ScriptSpec): Deno.ChildProcess {
+  const env: [string, string][] = [];
+  for (let i = 0; i < spec.env.length; i += 2) env.push([spec.env[i], spec.env[i + 1]]);
+  // Neither `detached` nor `uid`: both would fork this whole process instead of posix_spawn.
+  return new Deno.Command(spec.program, {
+    args: [...spec.args],
+    clearEnv: true,
+    env: Object.fromEntries(env),
+    cwd: spec.cwd,
+    stdin: spec.hasInput ? "piped" : "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+}
+
+function startFailure(error: unknown, spec: ScriptSpec): StartFailure {
+  if (!(error instanceof Error)) throw error;
+  if ("code" in error && error.code === "E2BIG") {
+    return { kind: "tooLarge", message: "environment and arguments are more than the system takes" };
+  }
+  if (error instanceof Deno.errors.NotFound) {
+    // Deno says NotFound for a missing folder, a missing program and a missing interpreter alike.
+    const message = isFolder(spec.cwd)
+      ? `${spec.program} does not exist, or the interpreter that its first line names does not`
+      : `its working folder ${spec.cwd} does not exist`;
+    return { kind: "notStarted", message };
+  }
+  if (error instanceof Deno.errors.PermissionDenied) {
+    return {
+      kind: "notStarted",
+      message: `the system does not let this user run ${spec.program} in ${spec.cwd}`,
+    };
+  }
+  return { kind: "notStarted", message: `${spec.program}: ${error.message}` };
+}
+
+function isFolder(path: string): boolean {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch {
+    return false; // Not there, or not to be seen: either way no script can work in it.
+  }
+}
+
+/** A process that was started. */
+class Process implements ScriptRun {
+  readonly started: Promise<number>;
+  readonly ended: Promise<ScriptExit>;
+  readonly #child: Deno.ChildProcess;
+  readonly #spec: ScriptSpec;
+  readonly #hooks: ProcessHooks;
+  readonly #output: Pipe;
+  readonly #errors: Pipe;
+  /** null: it has none, or it is closed. */
+  #input: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>> | null = null;
+  /** Lets a write that waits go, when the script will never take it. */
+  #letWriteGo: (() => void) | null = null;
+  #lastSignMs: number;
+  #hasExited = false;
+  #reason: EndReason | null = null;
+  #killed: Promise<void> | null = null;
+
+  constructor(child: Deno.ChildProcess, spec: ScriptSpec, hooks: ProcessHooks) {
+    this.#child = child;
+    this.#spec = spec;
+    this.#hooks = hooks;
+    this.#lastSignMs = hooks.now();
+    this.#output = new Pipe(child.stdout);
+    this.#errors = new Pipe(child.stderr);
+    if (spec.hasInput) {
+      this.#input = child.stdin.getWriter();
+      // That a script closes its input is told by `write`.
+      this.#input.closed.catch(() => {});
+    }
+    this.started = Promise.resolve(child.pid);
+    this.ended = this.#live();
+  }
+
+  get lastSignMs(): number {
+    return this.#lastSignMs;
+  }
+
+  async read(): Promise<Uint8Array<ArrayBuffer> | null> {
+    const bytes = await this.#output.read();
+    if (bytes === null) return null;
+    this.#lastSignMs = this.#hooks.now();
+    return bytes;
+  }
+
+  write(bytes: Uint8Array<ArrayBuffer>): Promise<boolean> {
+    const input = this.#input;
+    if (input === null || this.#reason !== null) return Promise.resolve(false);
+    return new Promise((resolve) => {
+      this.#letWriteGo = () => resolve(false);
+      input.write(bytes).then(
+        () => {
+          this.#lastSignMs = this.#hooks.now();
+          resolve(true);
+        },
+        // BrokenPipe: the script has closed its input, which is its right.
+        () => {
+          this.#input = null;
+          resolve(false);
+        },
+      ).finally(() => this.#letWriteGo = null);
+    });
+  }
+
+  closeInput(): void {
+    const input = this.#input;
+    this.#input = null;
+    // It fails when the script has closed it from the other end: then it is closed.
+    input?.close().catch(() => {});
+  }
+
+  end(reason: EndReason): void {
+    if (this.#reason !== null) return;
+    this.#reason = reason;
+    this.#output.cancel();
+    if (!this.#hasExited) {
+      const { killGraceMs, env } = this.#spec;
+      this.#killed = this.#hooks.trees.endTree(this.#child.pid, killGraceMs, treeMarks(env));
+    }
+    this.#abortInput();
+  }
+
+  /** From the start to the last trace of it. */
+  async #live(): Promise<ScriptExit> {
+    const errorsRead = this.#readErrors();
+    const { code, signal } = await this.#child.status;
+    this.#hasExited = true;
+    if (this.#killed !== null) this.#hooks.trees.rootEnded(this.#child.pid);
+    this.#output.orphan();
+    this.#errors.orphan();
+    this.#abortInput();
+    await errorsRead;
+    await this.#killed;
+    return { code, signal };
+  }
+
+  async #readErrors(): Promise<void> {
+    const { pid } = this.#child;
+    const lines = new StderrLines((line) => this.#hooks.onStderr(line, pid));
+    for (;;) {
+      const bytes = await this.#errors.read();
+      if (bytes === null) break;
+      lines.push(bytes, this.#hooks.now());
+    }
+    lines.end(this.#hooks.now());
+  }
+
+  /** Nobody reads its input any more. A write under way keeps the pipe until whoever else holds its other end lets go. */
+  #abortInput(): void {
+    const input = this.#input;
+    this.#input = null;
+    input?.abort().catch(() => {});
+    this.#letWriteGo?.();
+  }
 }

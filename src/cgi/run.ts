@@ -17,9 +17,11 @@ export interface ScriptSpec {
   readonly requestId: string;
   /** What is started: an interpreter, or the program itself. */
   readonly program: string;
+  /** Its arguments, without its own name. */
   readonly args: readonly string[];
   /** The whole environment, name and value in turn. */
   readonly env: readonly string[];
+  /** Its working folder. */
   readonly cwd: string;
   /** Whether input follows; without it the script reads end-of-file at once. */
   readonly hasInput: boolean;

@@ -1,0 +1,100 @@
+/**
+ * The reading end of a script's pipe.
+ *
+ * A pipe ends when all who hold its other end have closed it. A script's child may hold it long after the script is gone, so
+ * once the script has ended only what is in the pipe already is read: until nothing comes for a moment.
+ *
+ * @module
+ */
+
+/** As much as a pipe holds on Linux: one read empties it. */
+const BUFFER_BYTES = 65536;
+
+/** A chunk below this is copied to a buffer of its own size: what travels on, and waits somewhere, is as small as it looks. */
+const COPY_BYTES_MAX = 16384;
+
+/**
+ * How long a pipe must be quiet after the script's end to count as empty, in milliseconds, twice over: when the loop was held
+ * up, a timer fires before it has looked at the pipe, but not two in a row.
+ */
+const QUIET_MS = 15;
+
+/** What may still come after the script's end, in bytes: a pipe holds no more than this (Linux: pipe-max-size). */
+const AFTER_END_BYTES_MAX = 1 << 20;
+
+/** Read buffers that wait for the next script, so that a short answer allocates none. */
+const spares: Uint8Array<ArrayBuffer>[] = [];
+const SPARES_MAX = 16;
+
+/** Reads a pipe to its end, or to the end of the script that wrote to it. */
+export class Pipe {
+  readonly #reader: ReadableStreamBYOBReader;
+  #buffer: Uint8Array<ArrayBuffer> | null = null;
+  #isEnded = false;
+  #isReading = false;
+  #isOrphaned = false;
+  #leftBytes = AFTER_END_BYTES_MAX;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  /** @param stream The child's stream; nobody else reads it. */
+  constructor(stream: ReadableStream<Uint8Array<ArrayBuffer>>) {
+    this.#reader = stream.getReader({ mode: "byob" });
+  }
+
+  /** The next bytes, never empty and the caller's to keep; null at the end. One call at a time. Never rejects. */
+  async read(): Promise<Uint8Array<ArrayBuffer> | null> {
+    if (this.#isEnded) return null;
+    const buffer = this.#buffer ?? spares.pop() ?? new Uint8Array(BUFFER_BYTES);
+    this.#buffer = null;
+    this.#isReading = true;
+    if (this.#isOrphaned) this.#awaitQuiet();
+    // An error of the pipe is its end: there is nothing else to be had from it.
+    const { value } = await this.#reader.read(buffer).catch(() => ({ value: undefined }));
+    this.#isReading = false;
+    clearTimeout(this.#timer);
+    if (value === undefined || value.length === 0) {
+      if (value !== undefined) this.#buffer = whole(value);
+      this.cancel();
+      return null;
+    }
+    if (this.#isOrphaned && (this.#leftBytes -= value.length) <= 0) this.cancel();
+    if (value.length >= COPY_BYTES_MAX) return value;
+    const copy = value.slice();
+    if (this.#isEnded) spare(whole(value));
+    else this.#buffer = whole(value);
+    return copy;
+  }
+
+  /** The script has ended: from now on only what is in the pipe counts. */
+  orphan(): void {
+    if (this.#isOrphaned) return;
+    this.#isOrphaned = true;
+    if (this.#isReading) this.#awaitQuiet();
+  }
+
+  /** Ends it now; a read that waits gives null. Harmless when repeated. */
+  cancel(): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    clearTimeout(this.#timer);
+    if (this.#buffer !== null) spare(this.#buffer);
+    this.#buffer = null;
+    // It closes the descriptor; it can only fail when that is closed already.
+    this.#reader.cancel().catch(() => {});
+  }
+
+  #awaitQuiet(): void {
+    this.#timer = setTimeout(() => {
+      this.#timer = setTimeout(() => this.cancel(), QUIET_MS);
+    }, QUIET_MS);
+  }
+}
+
+/** The whole of the buffer that a view is of. */
+function whole(view: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(view.buffer);
+}
+
+function spare(buffer: Uint8Array<ArrayBuffer>): void {
+  if (spares.length < SPARES_MAX) spares.push(buffer);
+}
