@@ -62,7 +62,11 @@ export class StartError extends Error {
   /** What happened. */
   readonly failure: StartFailure;
 
-  /** @param failure What happened. */
+  /**
+   * Wraps a failure, with a message for the log.
+   *
+   * @param failure What happened.
+   */
   constructor(failure: StartFailure) {
     super("message" in failure ? failure.message : failure.kind);
     this.name = "StartError";

@@ -8,9 +8,11 @@ import type { Place } from "./config.ts";
 
 /** One fault or warning, with its place and remedy. */
 export interface Fault {
+  /** An error keeps the configuration from being used; a warning does not. */
   readonly severity: "error" | "warning";
   /** The file, or `flag` when a flag is at fault, or null. */
   readonly file: string | null;
+  /** Where in the file; null: unknown, or no file. */
   readonly place: Place | null;
   /** The key's path, `sites[0].routes[1].cgi`; empty for the file as a whole. */
   readonly key: string;

@@ -17,12 +17,15 @@ export type Outcome = Reply | Reroute;
 
 /** An answer. */
 export interface Reply {
+  /** What tells it from a reroute. */
   readonly kind: "reply";
+  /** 200 to 599. */
   readonly status: number;
   /** Only from scripts that give their own; otherwise the registered phrase. */
   readonly reason?: string;
   /** Without Date, Connection, Content-Length, Transfer-Encoding: the client adds what framing needs. */
   readonly fields: readonly Field[];
+  /** The content, which is not sent with 204, 304, or to HEAD. */
   readonly body: ReplyBody;
   /** The connection closes after this answer. */
   readonly close?: boolean;
@@ -53,6 +56,7 @@ export interface Source {
 
 /** Another path of the site answers instead. */
 export interface Reroute {
+  /** What tells it from a reply. */
   readonly kind: "reroute";
   /** Origin-form: path and query, percent-encoded. */
   readonly target: string;
@@ -80,7 +84,9 @@ export interface Peer {
   readonly port: number;
   /** The server's address and port of the socket. */
   readonly localAddress: string;
+  /** The port of the socket; 0 over a unix socket. */
   readonly localPort: number;
+  /** `https` over TLS, or as a trusted proxy says. */
   readonly scheme: "http" | "https";
   /** Host as the client named it in front of a trusted proxy (X-Forwarded-Host); null: as the request says. */
   readonly host: string | null;
@@ -91,7 +97,11 @@ export class ExchangeAborted extends Error {
   /** The client left, a deadline passed, the server stops. */
   readonly why: "clientGone" | "timeout" | "shutdown";
 
-  /** @param why What happened. */
+  /**
+   * Tells the exchange why it ends.
+   *
+   * @param why What happened.
+   */
   constructor(why: "clientGone" | "timeout" | "shutdown") {
     super(why);
     this.name = "ExchangeAborted";
@@ -103,15 +113,21 @@ export class ExchangeAborted extends Error {
 export interface Exchange {
   /** Unique; in error pages and logs. */
   readonly id: string;
+  /** The request as it was sent. */
   readonly head: RequestHead;
   /** GET after a local redirect, else the head's. */
   readonly method: string;
+  /** The target that is answered; another than the head's after a reroute. */
   readonly target: Target;
+  /** The site that the Host chose. */
   readonly site: Site;
+  /** The route that the target chose. */
   readonly route: Route;
   /** The decoded path below the route: empty, or beginning with a slash. */
   readonly rest: string;
+  /** The request's content; empty after a local redirect. */
   readonly body: RequestBody;
+  /** Who asks. */
   readonly peer: Peer;
   /** From Basic authentication; null without. */
   readonly user: string | null;

@@ -31,7 +31,11 @@ export class LoopClock implements Clock {
   readonly #tickMs: number;
   #timer: ReturnType<typeof setInterval> | null = null;
 
-  /** @param tickMs How late a deadline may be noticed at most, in milliseconds. */
+  /**
+   * Makes a clock that stands until it has something to watch.
+   *
+   * @param tickMs How late a deadline may be noticed at most, in milliseconds.
+   */
   constructor(tickMs = 50) {
     this.#tickMs = tickMs;
   }
