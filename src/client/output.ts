@@ -29,6 +29,8 @@ export class Output {
   readonly #timeoutMs: number;
   #gathered: Uint8Array<ArrayBuffer> | null = null;
   #length = 0;
+  /** The write under way: a second one waits for it. */
+  #writing: Promise<void> | null = null;
 
   /**
    * @param sink What is written to.
@@ -90,6 +92,17 @@ export class Output {
   }
 
   async #writeAll(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    while (this.#writing !== null) await this.#writing;
+    const writing = this.#writeInTurn(bytes);
+    this.#writing = writing;
+    try {
+      await writing;
+    } finally {
+      this.#writing = null;
+    }
+  }
+
+  async #writeInTurn(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     let rest = bytes;
     while (rest.length > 0) {
       this.deadlineMs = this.#now() + this.#timeoutMs;

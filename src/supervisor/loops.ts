@@ -9,6 +9,7 @@
 import type { Config } from "../config/config.ts";
 import type { Programs } from "../cgi/programs.ts";
 import type { Logger } from "../observe/logger.ts";
+import { METRICS_BYTES } from "../observe/metrics.ts";
 import { PidTable } from "../loop/pid_table.ts";
 import type { FromNetwork, FromScript, LogMessage, LoopSetup, ToNetwork, ToScript } from "./messages.ts";
 import { type LoopPermissions, networkPermissions, scriptPermissions } from "./permissions.ts";
@@ -19,7 +20,7 @@ export interface LoopsHost {
   readonly log: Logger;
   readonly trees: Trees;
   readonly temp: string;
-  readonly metrics: SharedArrayBuffer;
+  readonly connections: SharedArrayBuffer;
   readonly environment: Readonly<Record<string, string>>;
   writeLog(message: LogMessage): void;
   /** A loop keeps dying: the server cannot go on. */
@@ -140,8 +141,9 @@ export class Loops {
   }
 
   #setup(loop: number): LoopSetup {
-    const { temp, metrics } = this.#host;
-    return { config: this.config, programs: this.#programs, loop, temp, metrics };
+    const { temp, connections } = this.#host;
+    const metrics = new SharedArrayBuffer(METRICS_BYTES);
+    return { config: this.config, programs: this.#programs, loop, temp, metrics, connections };
   }
 
   #startScriptLoop(): void {

@@ -19,8 +19,10 @@ export interface LoopSetup {
   readonly loop: number;
   /** The folder for bodies that are kept whole: private to this process. */
   readonly temp: string;
-  /** Cells that all loops count in; see `observe/metrics.ts`. */
+  /** The loop's own figures; see `observe/metrics.ts`. */
   readonly metrics: SharedArrayBuffer;
+  /** The number of connections, over all loops. */
+  readonly connections: SharedArrayBuffer;
 }
 
 /** Supervisor to network loop. */

@@ -11,7 +11,7 @@ import { type Fault, formatFault } from "../config/fault.ts";
 import { LogFile } from "../observe/log_file.ts";
 import { formatErrorLine, isLogged } from "../observe/loop_logger.ts";
 import type { Logger } from "../observe/logger.ts";
-import { metricsMemory } from "../observe/metrics.ts";
+import { ConnectionCount } from "../loop/connection_count.ts";
 import { ListenError, Loops, type LoopsHost } from "./loops.ts";
 import type { LogMessage } from "./messages.ts";
 import { listenForSignals, type Signals } from "./signals.ts";
@@ -53,7 +53,7 @@ class Supervisor implements LoopsHost {
   };
   readonly trees: Trees = new Trees(this.log);
   readonly temp: string;
-  readonly metrics: SharedArrayBuffer;
+  readonly connections: SharedArrayBuffer;
   readonly environment: Readonly<Record<string, string>>;
 
   readonly #options: SupervisorOptions;
@@ -76,7 +76,7 @@ class Supervisor implements LoopsHost {
     this.#accessLog = logs.access;
     this.#errorLog = logs.error;
     this.temp = temp;
-    this.metrics = metricsMemory();
+    this.connections = ConnectionCount.memory();
     this.environment = Deno.env.toObject();
     this.#loops = this.#makeLoops(config, new Map());
   }

@@ -1,0 +1,108 @@
+/**
+ * From an exchange to its reply: routing, the handler, the paths it hands on to, and the reply to what is refused.
+ *
+ * @module
+ */
+
+import type { Outcome, Peer, Reply } from "../handlers/handler.ts";
+import { errorReply } from "../handlers/error_page.ts";
+import { HttpError } from "../http/error.ts";
+import type { ParsedHead } from "../http/head.ts";
+import { parseTarget } from "../http/target.ts";
+import type { AccessRecord } from "../observe/record.ts";
+import type { Router } from "../route/router.ts";
+import type { SiteRoutes } from "../route/table.ts";
+import type { ClientExchange } from "./exchange.ts";
+
+/** A script that redirects to itself would do so for ever. */
+const HOPS_MAX = 10;
+
+/** What stays the same from hop to hop. */
+interface Way {
+  readonly exchange: ClientExchange;
+  readonly site: SiteRoutes;
+  readonly rerouted: () => void;
+}
+
+/** Turns exchanges into replies. */
+export class Answerer {
+  readonly #router: Router;
+
+  /** @param router Knows every route and its handler. */
+  constructor(router: Router) {
+    this.#router = router;
+  }
+
+  /**
+   * Routes the exchange and lets its handler answer.
+   *
+   * @param rerouted Called when a local redirect leads the client from WAIT_CGI back to REQ_RDY.
+   * @throws {HttpError} It is refused; rejects likewise.
+   */
+  answer(exchange: ClientExchange, rerouted: () => void): Reply | Promise<Reply> {
+    exchange.enterSite(
+      this.#router.findSite(exchange.listenIndex, exchange.head, exchange.target, exchange.peer),
+    );
+    return this.#follow(this.#handle(exchange), exchange, rerouted, 0);
+  }
+
+  #handle(exchange: ClientExchange): Outcome | Promise<Outcome> {
+    const routed = this.#router.route(exchange.site, exchange.method, exchange.target);
+    if (routed.kind === "reply") return routed;
+    exchange.enterRoute(routed);
+    return routed.handler(exchange);
+  }
+
+  #follow(outcome: Outcome | Promise<Outcome>, way: Way, hops: number): Reply | Promise<Reply> {
+    if (outcome instanceof Promise) return outcome.then((settled) => this.#follow(settled, way, hops));
+    if (outcome.kind === "reply") return outcome;
+    if (hops === HOPS_MAX) {
+      throw new HttpError(502, `more than ${HOPS_MAX} local redirects, the last to ${outcome.target}`);
+    }
+    const { exchange, site, rerouted } = way;
+    if (exchange.isDelegated) rerouted();
+    exchange.reroute(parseTarget(outcome.target, "GET"), outcome.as);
+    return this.#follow(this.#handle(exchange, site), way, hops + 1);
+  }
+
+  /** The reply to a request that is refused. */
+  refuse(exchange: ClientExchange, error: HttpError): Reply {
+    return errorReply(error, {
+      accept: exchange.head.fields.combined("accept"),
+      requestId: exchange.id,
+    });
+  }
+
+  /**
+   * The reply to a request that has no exchange, and what the access log says of it.
+   *
+   * @param head null when not even that could be read.
+   */
+  refuseUnread(
+    peer: Peer,
+    error: HttpError,
+    head: ParsedHead | null,
+    requestId: string,
+  ): { reply: ReturnType<typeof errorReply>; record: AccessRecord } {
+    const reply = errorReply(error, { accept: head?.fields.combined("accept") ?? null, requestId });
+    const record: AccessRecord = {
+      time: Date.now(),
+      remote: peer.address,
+      user: null,
+      method: head?.method ?? "",
+      target: head?.target ?? "",
+      protocol: head === null ? "" : `HTTP/1.${head.minor}`,
+      status: error.status,
+      bytes: 0,
+      durationMs: 0,
+      referer: null,
+      userAgent: null,
+      requestId,
+      host: null,
+      script: null,
+      scriptMs: null,
+      exit: null,
+    };
+    return { reply, record };
+  }
+}

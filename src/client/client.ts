@@ -1,0 +1,560 @@
+/**
+ * One client: a connection, its state, and the requests that come over it, one after the other.
+ *
+ * Drives the table in `states.ts`. Every wait has a deadline, looked at by the loop's clock through `deadlineMs`; where it
+ * has passed, the exchange's signal fires and the socket is destroyed.
+ *
+ * @module
+ */
+
+import type { Limits, Timeouts } from "../config/config.ts";
+import { ExchangeAborted, type Peer, type Reply, type Source } from "../handlers/handler.ts";
+import { CHUNK_END, encodeChunkHead, LAST_CHUNK } from "../http/chunked.ts";
+import { HttpError } from "../http/error.ts";
+import type { Field } from "../http/fields.ts";
+import { isPersistent } from "../http/framing.ts";
+import { HeadReader, type ParsedHead } from "../http/head.ts";
+import {
+  decideFraming,
+  encodeResponseHead,
+  measureResponseHead,
+  type ResponseFraming,
+  writeResponseHead,
+} from "../http/response.ts";
+import type { Logger } from "../observe/logger.ts";
+import type { Metrics } from "../observe/metrics.ts";
+import type { AccessRecord } from "../observe/record.ts";
+import type { Clock, Deadline } from "../time/clock.ts";
+import type { Answerer } from "./answerer.ts";
+import type { BodyLimits } from "./body.ts";
+import { ClientExchange, type ExchangeClient } from "./exchange.ts";
+import { Input } from "./input.ts";
+import { Output } from "./output.ts";
+import { type Event, type State, step } from "./states.ts";
+
+/** A connection, as of `Deno.Conn`. */
+export interface Connection {
+  read(buffer: Uint8Array<ArrayBuffer>): Promise<number | null>;
+  write(bytes: Uint8Array<ArrayBuffer>): Promise<number>;
+  closeWrite(): Promise<void>;
+  close(): void;
+  /** TLS only. */
+  handshake?(): Promise<unknown>;
+}
+
+/** What a client needs of its loop. */
+export interface ClientHost {
+  readonly clock: Clock;
+  readonly limits: Limits;
+  readonly timeouts: Timeouts;
+  readonly bodyLimits: BodyLimits;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  /** Turns requests into replies. */
+  readonly answerer: Answerer;
+  /** Takes a finished request; null: nobody wants to know. */
+  readonly record: ((record: AccessRecord) => void) | null;
+  /** The Date field, rendered. */
+  date(): string;
+  nextRequestId(): string;
+  /** The server is stopping: answers close their connections. */
+  isDraining(): boolean;
+  /** The client is gone and holds nothing any more. */
+  over(client: Client): void;
+}
+
+/** How much of an unread body is read and dropped, and for how long, before the connection is closed instead. */
+const DISCARD_BYTES_MAX = 256 * 1024;
+const DISCARD_MS = 1_000;
+/** How long a closing connection waits for its client to read the answer and close. */
+const LINGER_MS = 2_000;
+/** How long an idle connection of a stopping server may still send a request that was under way. */
+const DRAIN_IDLE_MS = 200;
+/** Content up to here is copied behind its head, so that both go out in one write. */
+const COPY_BYTES_MAX = 12 * 1024;
+
+/** A client's way from its first byte to its last. */
+export class Client implements Deadline, ExchangeClient {
+  /** Who it is. */
+  readonly peer: Peer;
+  /** Which address it came to: an index into `Config.listen`. */
+  readonly listenIndex: number;
+  /** What it sends. */
+  readonly input: Input;
+
+  /** Bounds on its bodies. */
+  readonly bodyLimits: BodyLimits;
+  /** Milliseconds of the clock. */
+  readonly now: () => number;
+
+  readonly #connection: Connection;
+  readonly #host: ClientHost;
+  readonly #output: Output;
+  readonly #reader: HeadReader;
+  #state: State = "READ_REQ";
+  #exchange: ClientExchange | null = null;
+  #controller: AbortController | null = null;
+  isDestroyed = false;
+  #requests = 0;
+  #isIdle = false;
+  /** The deadline of READ_REQ, of lingering, and of a client that has left; each Infinity when it does not apply. */
+  #readDeadlineMs = Infinity;
+  #goneDeadlineMs = Infinity;
+  #frame: Uint8Array<ArrayBuffer> | null = null;
+
+  /**
+   * @param connection What is read and written; closed at the end.
+   * @param peer Who is at its other end.
+   * @param listenIndex Which address it came to.
+   */
+  constructor(connection: Connection, peer: Peer, listenIndex: number, host: ClientHost) {
+    this.peer = peer;
+    this.listenIndex = listenIndex;
+    this.#connection = connection;
+    this.#host = host;
+    this.input = new Input(connection);
+    this.input.onGone = (how) => this.#left(how);
+    this.now = () => host.clock.now();
+    this.bodyLimits = host.bodyLimits;
+    this.#output = new Output(connection, this.now, host.timeouts.writeMs);
+    this.#reader = new HeadReader(host.limits);
+  }
+
+  /** Where it stands. */
+  get state(): State {
+    return this.#state;
+  }
+
+  /** Aborted when the client is gone, a deadline passes, or the server stops. */
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    return this.#controller.signal;
+  }
+
+  /** When it must be looked at. */
+  get deadlineMs(): number {
+    return Math.min(
+      this.#readDeadlineMs,
+      this.#output.deadlineMs,
+      this.#goneDeadlineMs,
+      this.#exchange?.clientBody.deadlineMs ?? Infinity,
+    );
+  }
+
+  /** Serves it until it is gone. Never rejects. */
+  async serve(): Promise<void> {
+    const { clock, metrics, timeouts } = this.#host;
+    metrics.move(null, this.#state);
+    clock.add(this);
+    this.#readDeadlineMs = clock.now() + timeouts.headerMs;
+    try {
+      await this.#connection.handshake?.();
+      while (await this.#serveRequest());
+    } catch (error) {
+      this.#failed(error);
+    }
+    clock.remove(this);
+    this.destroy("clientGone");
+    this.#setIdle(false);
+    metrics.move(this.#state, null);
+    this.#host.over(this);
+  }
+
+  /** The server stops: an idle connection is closed shortly, a busy one after its answer. */
+  drain(): void {
+    if (this.#isIdle) {
+      this.#readDeadlineMs = Math.min(this.#readDeadlineMs, this.#host.clock.now() + DRAIN_IDLE_MS);
+    }
+  }
+
+  /** Ends everything at once. */
+  destroy(why: ExchangeAborted["why"]): void {
+    if (this.isDestroyed) return;
+    this.isDestroyed = true;
+    if (this.#state !== "FINISHED") this.#step("close");
+    const aborted = new ExchangeAborted(why);
+    this.#exchange?.clientBody.fail(aborted);
+    this.#controller?.abort(aborted);
+    try {
+      this.#connection.close();
+    } catch (error) {
+      if (!(error instanceof Deno.errors.BadResource)) throw error;
+    }
+  }
+
+  /** A deadline has passed. */
+  expire(nowMs: number): void {
+    const body = this.#exchange?.clientBody;
+    if (body !== undefined && body.deadlineMs <= nowMs) body.expire(nowMs);
+    if (this.#output.deadlineMs <= nowMs) this.#timedOut("timeout");
+    else if (this.#goneDeadlineMs <= nowMs) this.#timedOut("clientGone");
+    else if (this.#readDeadlineMs > nowMs) return;
+    else if (this.#state === "FINISHED") this.destroy("timeout");
+    else this.#expireRead();
+  }
+
+  #timedOut(why: ExchangeAborted["why"]): void {
+    this.#host.metrics.add("timeouts");
+    this.destroy(why);
+  }
+
+  /** Nobody else writes while a head is read, so the answer to one that does not come is written from here. */
+  #expireRead(): void {
+    this.#readDeadlineMs = Infinity;
+    const isHeadBegun = this.#state === "READ_REQ" && !this.input.isEmpty;
+    if (!isHeadBegun) return this.#timedOut("timeout");
+    this.#host.metrics.add("timeouts");
+    this.#refuse(new HttpError(408, "the head came too slowly", { close: true }))
+      .catch((error) => this.#failed(error))
+      .finally(() => this.destroy("timeout"));
+  }
+
+  #step(event: Event): void {
+    const next = step(this.#state, event);
+    this.#host.metrics.move(this.#state, next);
+    this.#state = next;
+  }
+
+  #setIdle(isIdle: boolean): void {
+    if (isIdle === this.#isIdle) return;
+    this.#isIdle = isIdle;
+    this.#host.metrics.shift("idle", isIdle ? 1 : -1);
+  }
+
+  /** Whatever breaks the connection is the client's doing or ours by `destroy`; all else is a bug. */
+  #failed(error: unknown): void {
+    if (this.isDestroyed || this.input.isLost || isConnectionError(error)) return;
+    this.#host.metrics.add("errors");
+    this.#host.log.log("error", `a bug of Pollux cost a client its connection: ${describe(error)}`);
+  }
+
+  #left(how: "ended" | "lost"): void {
+    if (how === "lost") this.destroy("clientGone");
+    else if (this.#exchange?.isDelegated) this.#startGoneDeadline(this.#exchange);
+  }
+
+  #startGoneDeadline(exchange: ClientExchange): void {
+    this.#goneDeadlineMs = this.#host.clock.now() + exchange.clientGoneMs;
+  }
+
+  /** One request and its answer. Resolves with whether there may be another. */
+  async #serveRequest(): Promise<boolean> {
+    let head: ParsedHead | null;
+    try {
+      head = this.#reader.read(this.input.buffer, this.input.start, this.input.end);
+      while (head === null) {
+        if (!(await this.#readMore())) return false;
+        head = this.#reader.read(this.input.buffer, this.input.start, this.input.end);
+      }
+    } catch (error) {
+      if (!(error instanceof HttpError)) throw error;
+      await this.#refuse(error);
+      return false;
+    }
+    this.input.start += head.bytes;
+    this.#readDeadlineMs = Infinity;
+    this.#setIdle(false);
+    this.#step("head");
+    this.#requests++;
+    this.input.hold();
+    const isReusable = await this.#answer(head);
+    if (!isReusable || this.isDestroyed) return false;
+    this.#step("next");
+    this.#exchange = null;
+    this.input.release();
+    this.#goneDeadlineMs = Infinity;
+    return true;
+  }
+
+  async #answer(head: ParsedHead): Promise<boolean> {
+    let exchange: ClientExchange;
+    try {
+      exchange = new ClientExchange(this, head, this.now());
+    } catch (error) {
+      if (!(error instanceof HttpError)) throw error;
+      await this.#refuse(error, head);
+      return false;
+    }
+    this.#exchange = exchange;
+    const reply = await this.#reply(exchange);
+    if (this.isDestroyed) {
+      if (isSource(reply.body)) reply.body.close(new ExchangeAborted("clientGone"));
+      return false;
+    }
+    return await this.#finish(exchange, reply);
+  }
+
+  async #readMore(): Promise<boolean> {
+    if (this.#output.pendingBytes > 0) await this.#output.flush();
+    const { input } = this;
+    const wasEmpty = input.isEmpty;
+    if (wasEmpty) {
+      this.#setIdle(true);
+      if (this.#requests > 0) this.#readDeadlineMs = this.#idleDeadline();
+    }
+    if (!(await input.fill())) return this.#endedEarly();
+    if (wasEmpty) {
+      this.#setIdle(false);
+      if (this.#requests > 0) this.#readDeadlineMs = this.#host.clock.now() + this.#host.timeouts.headerMs;
+    }
+    return !this.isDestroyed;
+  }
+
+  #idleDeadline(): number {
+    const { clock, timeouts } = this.#host;
+    return clock.now() + (this.#host.isDraining() ? DRAIN_IDLE_MS : timeouts.keepAliveMs);
+  }
+
+  /** The client has closed its sending side between two requests, or within one. */
+  async #endedEarly(): Promise<false> {
+    if (!this.isDestroyed && !this.input.isLost && !this.input.isEmpty) {
+      await this.#refuse(new HttpError(400, "the head broke off", { close: true }));
+    }
+    return false;
+  }
+
+  /** The body is complete: what the client sends now is its next request, or its leaving. */
+  completed(): void {
+    if (this.#exchange?.isDelegated) this.input.watch();
+  }
+
+  /** A script or gateway is wanted. */
+  delegated(): void {
+    const exchange = this.#exchange;
+    if (exchange === null) return;
+    this.#step("delegate");
+    if (exchange.clientBody.isComplete) this.input.watch();
+    if (this.input.isEnded) this.#startGoneDeadline(exchange);
+  }
+
+  /** Sends `100 Continue`, unless the answer has begun. */
+  sendContinue(): void {
+    const isAnswered = this.#state !== "REQ_RDY" && this.#state !== "WAIT_CGI";
+    if (isAnswered || !this.#output.append(CONTINUE)) return;
+    this.#output.flush().catch((error) => this.#failed(error));
+  }
+
+  /** Unique among this server's requests. */
+  nextRequestId(): string {
+    return this.#host.nextRequestId();
+  }
+
+  async #reply(exchange: ClientExchange): Promise<Reply> {
+    try {
+      const answer = this.#host.answerer.answer(exchange, () => this.#step("reroute"));
+      if (answer instanceof Promise && this.#output.pendingBytes > 0) await this.#output.flush();
+      const reply = answer instanceof Promise ? await answer : answer;
+      if (!this.isDestroyed) this.#step("respond");
+      return reply;
+    } catch (error) {
+      if (this.isDestroyed) throw error;
+      const reply = await this.#errorReply(exchange, error);
+      this.#step("refuse");
+      return reply;
+    }
+  }
+
+  async #errorReply(exchange: ClientExchange, error: unknown): Promise<Reply> {
+    const refusal = error instanceof HttpError ? error : this.#bug(exchange, error);
+    const reply = await this.#host.answerer.refuse(exchange, refusal);
+    return refusal.close ? { ...reply, close: true } : reply;
+  }
+
+  #bug(exchange: ClientExchange, error: unknown): HttpError {
+    this.#host.metrics.add("errors");
+    this.#host.log.log("error", `[${exchange.id}] a bug of Pollux, answered with 500: ${describe(error)}`);
+    return new HttpError(500, "internal error", { close: true });
+  }
+
+  /** Answers what has no exchange: a head that could not be read, or whose body has no clear end. */
+  async #refuse(error: HttpError, head: ParsedHead | null = null): Promise<void> {
+    this.#setIdle(false);
+    this.#readDeadlineMs = Infinity;
+    const { reply, record } = this.#host.answerer.refuseUnread(this.peer, error, head, this.nextRequestId());
+    this.#step("refuse");
+    this.#step("send");
+    const framing = decideFraming({
+      requestMinor: head?.minor ?? 1,
+      method: head?.method ?? "GET",
+      status: reply.status,
+      length: reply.body.length,
+      keepAlive: false,
+    });
+    await this.#writeHead(reply, framing, reply.fields);
+    await this.#output.write(framing.hasBody ? reply.body : NOTHING);
+    this.#step("sent");
+    this.#host.metrics.answered(reply.status, 0);
+    this.#host.record?.({ ...record, bytes: reply.body.length });
+    await this.#linger();
+  }
+
+  /** Sends the reply and takes what the request still has. Resolves with whether the connection can be used again. */
+  async #finish(exchange: ClientExchange, reply: Reply): Promise<boolean> {
+    const keepAlive = this.#canGoOn(exchange, reply);
+    const source = isSource(reply.body) ? reply.body : null;
+    const framing = decideFraming({
+      requestMinor: exchange.head.minor,
+      method: exchange.head.method,
+      status: reply.status,
+      length: reply.body === null ? 0 : reply.body.length,
+      keepAlive,
+    });
+    let sentBytes = 0;
+    let failure: unknown = null;
+    try {
+      this.#step("send");
+      sentBytes = source?.raw
+        ? await this.#sendRaw(source)
+        : await this.#send(exchange, reply, framing, source);
+      this.#step("sent");
+    } catch (error) {
+      failure = error;
+      throw error;
+    } finally {
+      source?.close(failure);
+      this.#note(exchange, reply, sentBytes);
+    }
+    if (this.isDestroyed) return false;
+    if (framing.persistent && !source?.raw && await this.#discard(exchange)) return true;
+    await this.#linger();
+    return false;
+  }
+
+  #canGoOn(exchange: ClientExchange, reply: Reply): boolean {
+    if (reply.close || this.#host.isDraining() || this.input.isEnded && this.input.isEmpty) {
+      return false;
+    }
+    if (this.#requests >= this.#host.limits.requestsPerConnection) return false;
+    if (exchange.clientBody.progress === "awaiting100" || exchange.clientBody.progress === "broken") {
+      return false;
+    }
+    return isPersistent(exchange.head);
+  }
+
+  async #send(
+    exchange: ClientExchange,
+    reply: Reply,
+    framing: ResponseFraming,
+    source: Source | null,
+  ): Promise<number> {
+    const written = this.#writeHead(reply, framing, exchange.responseFields(reply));
+    if (written !== undefined) await written;
+    if (source !== null && framing.hasBody) return await this.#sendSource(source, framing);
+    const { body } = reply;
+    const content = framing.hasBody && body instanceof Uint8Array ? body : null;
+    const isGathered = content === null || (content.length <= COPY_BYTES_MAX && this.#output.append(content));
+    if (!isGathered) await this.#output.write(content);
+    else if (this.input.isEmpty || exchange.isDelegated) await this.#output.flush();
+    return content?.length ?? 0;
+  }
+
+  /** Gathers a head; only one that does not fit behind what is gathered has to wait. */
+  #writeHead(reply: Reply, framing: ResponseFraming, fields: readonly Field[]): Promise<void> | undefined {
+    const head = { status: reply.status, reason: reply.reason, fields, date: this.#host.date(), framing };
+    const bytes = measureResponseHead(head);
+    const place = this.#output.reserve(bytes);
+    if (place === null) return this.#output.write(encodeResponseHead(head));
+    writeResponseHead(head, place.buffer, place.offset);
+    this.#output.advance(bytes);
+    return undefined;
+  }
+
+  async #sendSource(source: Source, framing: ResponseFraming): Promise<number> {
+    const announced = framing.contentLength;
+    let sentBytes = 0;
+    while (true) {
+      const next = source.read();
+      // What the script has said goes out before it is waited for again.
+      if (next instanceof Promise && source.isPrompt !== true) await this.#output.flush();
+      const bytes = next instanceof Promise ? await next : next;
+      if (this.isDestroyed) throw new ExchangeAborted("clientGone");
+      if (bytes === null) break;
+      sentBytes += bytes.length;
+      if (announced !== null && sentBytes > announced) {
+        throw new RangeError(`content beyond its length of ${announced}`);
+      }
+      if (framing.chunked) await this.#sendChunk(bytes);
+      else await this.#output.write(bytes);
+    }
+    if (announced !== null && sentBytes < announced) {
+      throw new RangeError(`content of ${sentBytes} bytes, not ${announced}`);
+    }
+    if (framing.chunked) this.#output.append(LAST_CHUNK);
+    await this.#output.flush();
+    return sentBytes;
+  }
+
+  async #sendRaw(source: Source): Promise<number> {
+    let sentBytes = 0;
+    for (let bytes = await source.read(); bytes !== null; bytes = await source.read()) {
+      sentBytes += bytes.length;
+      await this.#output.write(bytes);
+    }
+    await this.#output.flush();
+    return sentBytes;
+  }
+
+  /** One chunk in one write: a copy is cheaper than another system call. */
+  async #sendChunk(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    const head = encodeChunkHead(bytes.length);
+    const length = head.length + bytes.length + CHUNK_END.length;
+    if (this.#frame === null || this.#frame.length < length) this.#frame = new Uint8Array(length);
+    this.#frame.set(head);
+    this.#frame.set(bytes, head.length);
+    this.#frame.set(CHUNK_END, head.length + bytes.length);
+    await this.#output.write(this.#frame.subarray(0, length));
+  }
+
+  async #discard(exchange: ClientExchange): Promise<boolean> {
+    if (exchange.clientBody.isComplete) return true;
+    this.#readDeadlineMs = this.#host.clock.now() + DISCARD_MS;
+    try {
+      return await exchange.clientBody.discard(DISCARD_BYTES_MAX);
+    } catch (error) {
+      if (error instanceof HttpError) return false;
+      throw error;
+    } finally {
+      this.#readDeadlineMs = Infinity;
+    }
+  }
+
+  /**
+   * Closes the sending side and reads on for a while: closing with unread bytes would send a reset, which can destroy the
+   * answer on its way (RFC 9112, 9.6).
+   */
+  async #linger(): Promise<void> {
+    if (this.isDestroyed) return;
+    await this.#output.flush();
+    await this.#connection.closeWrite();
+    this.input.release();
+    this.#readDeadlineMs = this.#host.clock.now() + LINGER_MS;
+    do this.input.start = this.input.end; while (await this.input.fill());
+  }
+
+  #note(exchange: ClientExchange, reply: Reply, sentBytes: number): void {
+    const durationMs = this.#host.clock.now() - exchange.startMs;
+    const { metrics, record } = this.#host;
+    metrics.answered(reply.status, durationMs);
+    metrics.add("bytesOut", sentBytes);
+    if (record !== null) record(exchange.record(reply.status, sentBytes, durationMs));
+  }
+}
+
+const NOTHING = new Uint8Array(0);
+const CONTINUE = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
+
+function isSource(body: Reply["body"]): body is Source {
+  return body !== null && !(body instanceof Uint8Array);
+}
+
+function isConnectionError(error: unknown): boolean {
+  return error instanceof ExchangeAborted || error instanceof Deno.errors.BrokenPipe ||
+    error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.ConnectionAborted ||
+    error instanceof Deno.errors.NotConnected || error instanceof Deno.errors.BadResource ||
+    error instanceof Deno.errors.Interrupted || error instanceof Deno.errors.UnexpectedEof ||
+    error instanceof Deno.errors.InvalidData || error instanceof Deno.errors.TimedOut;
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? error.stack ?? error.message : String(error);
+}

@@ -1,0 +1,206 @@
+/**
+ * One request of a client, as handlers see it.
+ *
+ * @module
+ */
+
+import type { Route, Site } from "../config/config.ts";
+import {
+  type Exchange,
+  ExchangeAborted,
+  type ExchangeNotes,
+  type Peer,
+  type Reply,
+  type RequestBody,
+} from "../handlers/handler.ts";
+import type { Field } from "../http/fields.ts";
+import { expectsContinue, readFraming } from "../http/framing.ts";
+import type { ParsedHead } from "../http/head.ts";
+import { parseTarget, type Target } from "../http/target.ts";
+import type { AccessRecord } from "../observe/record.ts";
+import type { Routed } from "../route/router.ts";
+import { type BodyHost, type BodyLimits, ClientBody } from "./body.ts";
+import type { Input } from "./input.ts";
+
+/** What an exchange needs of its client. */
+export interface ExchangeClient extends BodyHost {
+  readonly peer: Peer;
+  readonly listenIndex: number;
+  readonly input: Input;
+  readonly signal: AbortSignal;
+  readonly isDestroyed: boolean;
+  readonly bodyLimits: BodyLimits;
+  nextRequestId(): string;
+  /** A script or gateway is wanted. */
+  delegated(): void;
+}
+
+/** After a local redirect there is no body (RFC 3875, 6.2.2). */
+const NO_BODY: RequestBody = { length: 0, read: () => Promise.resolve(null) };
+
+/** A request on its way to its answer. */
+export class ClientExchange implements Exchange {
+  readonly head: ParsedHead;
+  /** What the client sends, whoever reads it. */
+  readonly clientBody: ClientBody;
+  readonly notes: ExchangeNotes = { script: null, scriptMs: null, exit: null, error: null };
+  /** When its first byte had arrived, in milliseconds of the clock. */
+  readonly startMs: number;
+  /** Whether a script or gateway is wanted or at work. */
+  isDelegated = false;
+
+  readonly #client: ExchangeClient;
+  #id: string | null = null;
+  #method: string;
+  #target: Target | null = null;
+  #site: Site | null = null;
+  #routed: Routed | null = null;
+  #isLocal = false;
+
+  /**
+   * @throws {HttpError} Where its body ends cannot be said, or it expects what cannot be met.
+   */
+  constructor(client: ExchangeClient, head: ParsedHead, startMs: number) {
+    this.#client = client;
+    this.head = head;
+    this.startMs = startMs;
+    this.#method = head.method;
+    const framing = readFraming(head);
+    this.clientBody = new ClientBody(client.input, framing, expectsContinue(head), client.bodyLimits, client);
+  }
+
+  get id(): string {
+    return this.#id ??= this.#client.nextRequestId();
+  }
+
+  get method(): string {
+    return this.#method;
+  }
+
+  /** Parsed when first asked for. */
+  get target(): Target {
+    return this.#target ??= parseTarget(this.head.target, this.head.method);
+  }
+
+  get site(): Site {
+    if (this.#site === null) throw new TypeError("the exchange has no site yet");
+    return this.#site;
+  }
+
+  get route(): Route {
+    return this.#expectRouted().route;
+  }
+
+  /** The route; null as long as none was found. */
+  get routeFound(): Route | null {
+    return this.#routed?.route ?? null;
+  }
+
+  /** The site; null as long as none was found. */
+  get siteFound(): Site | null {
+    return this.#site;
+  }
+
+  get rest(): string {
+    return this.#expectRouted().rest;
+  }
+
+  get user(): string | null {
+    return this.#routed?.user ?? null;
+  }
+
+  get body(): RequestBody {
+    return this.#isLocal ? NO_BODY : this.clientBody;
+  }
+
+  get peer(): Peer {
+    return this.#client.peer;
+  }
+
+  /** Which address it came to. */
+  get listenIndex(): number {
+    return this.#client.listenIndex;
+  }
+
+  get signal(): AbortSignal {
+    return this.#client.signal;
+  }
+
+  /** How long its script goes on once the client has closed its sending side, in milliseconds. */
+  get clientGoneMs(): number {
+    const handler = this.routeFound?.handler;
+    return handler !== undefined && "run" in handler ? handler.run.settings.clientGoneMs : Infinity;
+  }
+
+  delegate(): void {
+    if (this.isDelegated) return;
+    if (this.#client.isDestroyed) throw new ExchangeAborted("clientGone");
+    this.isDelegated = true;
+    this.#client.delegated();
+  }
+
+  /** Its site was found. */
+  enterSite(site: Site): void {
+    this.#site = site;
+  }
+
+  /** Its handler was found: the body is held to the route's limit. */
+  enterRoute(routed: Routed): void {
+    this.#routed = routed;
+    if (!this.#isLocal) this.clientBody.allow(routed.route.bodyLimitBytes);
+  }
+
+  /** Another path answers. A local redirect makes it a GET without body. */
+  reroute(target: Target, as: "local" | "fallback"): void {
+    this.#target = target;
+    if (as === "fallback") return;
+    this.#isLocal = true;
+    this.isDelegated = false;
+    if (this.#method !== "HEAD") this.#method = "GET";
+  }
+
+  /** The reply's fields, with the site's and the route's own in place of what they name. */
+  responseFields(reply: Reply): readonly Field[] {
+    const site = this.#site?.headers ?? NO_FIELDS;
+    const route = this.#routed?.route.headers ?? NO_FIELDS;
+    if (site.length === 0 && route.length === 0) return reply.fields;
+    return override(override(reply.fields, site), route);
+  }
+
+  /** What the access log is told. */
+  record(status: number, bytes: number, durationMs: number): AccessRecord {
+    const { head, notes } = this;
+    return {
+      time: Math.round(performance.timeOrigin + this.startMs),
+      remote: this.peer.address,
+      user: this.user,
+      method: head.method,
+      target: head.target,
+      protocol: head.minor === 1 ? "HTTP/1.1" : "HTTP/1.0",
+      status,
+      bytes,
+      durationMs,
+      referer: head.fields.get("referer"),
+      userAgent: head.fields.get("user-agent"),
+      requestId: this.id,
+      host: head.fields.get("host"),
+      script: notes.script,
+      scriptMs: notes.scriptMs,
+      exit: notes.exit,
+    };
+  }
+
+  #expectRouted(): Routed {
+    if (this.#routed === null) throw new TypeError("the exchange has no route yet");
+    return this.#routed;
+  }
+}
+
+const NO_FIELDS: readonly Field[] = [];
+
+/** `fields` with those of `others` in place of all of the same name. */
+function override(fields: readonly Field[], others: readonly Field[]): readonly Field[] {
+  if (others.length === 0) return fields;
+  const names = new Set(others.map(([name]) => name.toLowerCase()));
+  return [...fields.filter(([name]) => !names.has(name.toLowerCase())), ...others];
+}

@@ -1,0 +1,128 @@
+/**
+ * Accepts connections on one address, within the limits on their number.
+ *
+ * @module
+ */
+
+import type { Listen } from "../config/config.ts";
+import type { Connection } from "../client/client.ts";
+import type { Peer } from "../handlers/handler.ts";
+import type { Logger } from "../observe/logger.ts";
+
+/** What a listener needs of its loop. */
+export interface ListenerHost {
+  readonly log: Logger;
+  /** Takes a connection, which is its own from then on. */
+  accept(connection: Connection, peer: Peer, listenIndex: number): void;
+}
+
+/** Out of descriptors `accept` fails at once, each time: it is tried again after this long. */
+const PAUSE_MS = 50;
+/** What waits in the accept queue when the server stops is still taken, until none came for this long. */
+const LAST_CALL_MS = 20;
+const BACKLOG = 4096;
+
+/** A socket that accepts connections. */
+export class Listener {
+  /** The port; 0 for a unix socket. */
+  readonly port: number;
+
+  readonly #index: number;
+  readonly #host: ListenerHost;
+  readonly #listen: Listen;
+  readonly #socket: Deno.Listener<Deno.Conn>;
+  #lastAcceptMs = 0;
+  #isClosed = false;
+
+  /**
+   * Opens the socket; it accepts from now on.
+   *
+   * @param index Which address: an index into `Config.listen`.
+   * @param port In place of the configured one, where that was 0 and has been chosen.
+   * @throws What the system says when it cannot be opened.
+   */
+  constructor(listen: Listen, index: number, port: number | null, host: ListenerHost) {
+    this.#listen = listen;
+    this.#index = index;
+    this.#host = host;
+    this.#socket = open(listen, port);
+    this.port = "port" in this.#socket.addr ? this.#socket.addr.port : 0;
+    this.#accept();
+  }
+
+  /** Stops accepting; what waits in the queue is taken first. */
+  async close(): Promise<void> {
+    this.#lastAcceptMs = performance.now();
+    while (performance.now() - this.#lastAcceptMs < LAST_CALL_MS) await pause(LAST_CALL_MS / 4);
+    this.closeNow();
+  }
+
+  /** Stops accepting at once. */
+  closeNow(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#socket.close();
+  }
+
+  async #accept(): Promise<void> {
+    while (!this.#isClosed) {
+      try {
+        const connection = await this.#socket.accept();
+        this.#lastAcceptMs = performance.now();
+        this.#host.accept(connection, this.#peer(connection), this.#index);
+      } catch (error) {
+        if (this.#isClosed) return;
+        if (
+          !(error instanceof Deno.errors.ConnectionAborted || error instanceof Deno.errors.ConnectionReset)
+        ) {
+          this.#host.log.log("error", `accept on ${this.#listen.text}: ${String(error)}; trying again`);
+          await pause(PAUSE_MS);
+        }
+      }
+    }
+  }
+
+  #peer(connection: Deno.Conn): Peer {
+    const scheme = this.#listen.tls === null ? "http" : "https";
+    const { remoteAddr: remote, localAddr: local } = connection;
+    if (!("hostname" in remote) || !("hostname" in local)) {
+      return { address: "", port: 0, localAddress: "", localPort: 0, scheme, host: null };
+    }
+    if (connection instanceof Deno.TcpConn) connection.setNoDelay(true);
+    return {
+      address: plainAddress(remote.hostname),
+      port: remote.port,
+      localAddress: plainAddress(local.hostname),
+      localPort: local.port,
+      scheme,
+      host: null,
+    };
+  }
+}
+
+function open(listen: Listen, port: number | null): Deno.Listener<Deno.Conn> {
+  if (listen.transport === "unix") {
+    const socket = Deno.listen({ transport: "unix", path: listen.path });
+    if (listen.mode !== null) Deno.chmodSync(listen.path, listen.mode);
+    return socket;
+  }
+  const address = {
+    hostname: listen.hostname,
+    port: port ?? listen.port,
+    reusePort: Deno.build.os === "linux",
+    tcpBacklog: BACKLOG,
+  };
+  if (listen.tls === null) return Deno.listen(address);
+  return Deno.listenTls({ ...address, cert: listen.tls.cert, key: listen.tls.key });
+}
+
+/** An IPv4 address that came to an IPv6 socket is that IPv4 address. */
+function plainAddress(address: string): string {
+  return address.startsWith("::ffff:") && address.includes(".") ? address.slice("::ffff:".length) : address;
+}
+
+function pause(ms: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  setTimeout(resolve, ms);
+  return promise;
+}
