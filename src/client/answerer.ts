@@ -40,14 +40,13 @@ export class Answerer {
    * @throws {HttpError} It is refused; rejects likewise.
    */
   answer(exchange: ClientExchange, rerouted: () => void): Reply | Promise<Reply> {
-    exchange.enterSite(
-      this.#router.findSite(exchange.listenIndex, exchange.head, exchange.target, exchange.peer),
-    );
-    return this.#follow(this.#handle(exchange), exchange, rerouted, 0);
+    const site = this.#router.findSite(exchange.listenIndex, exchange.head, exchange.target, exchange.peer);
+    exchange.enterSite(site.site);
+    return this.#follow(this.#handle(exchange, site), { exchange, site, rerouted }, 0);
   }
 
-  #handle(exchange: ClientExchange): Outcome | Promise<Outcome> {
-    const routed = this.#router.route(exchange.site, exchange.method, exchange.target);
+  #handle(exchange: ClientExchange, site: SiteRoutes): Outcome | Promise<Outcome> {
+    const routed = this.#router.route(site, exchange.method, exchange.target);
     if (routed.kind === "reply") return routed;
     exchange.enterRoute(routed);
     return routed.handler(exchange);
@@ -69,7 +68,7 @@ export class Answerer {
   refuse(exchange: ClientExchange, error: HttpError): Reply {
     return errorReply(error, {
       accept: exchange.head.fields.combined("accept"),
-      requestId: exchange.id,
+      id: exchange.id,
     });
   }
 
@@ -83,8 +82,8 @@ export class Answerer {
     error: HttpError,
     head: ParsedHead | null,
     requestId: string,
-  ): { reply: ReturnType<typeof errorReply>; record: AccessRecord } {
-    const reply = errorReply(error, { accept: head?.fields.combined("accept") ?? null, requestId });
+  ): { reply: Reply; record: AccessRecord } {
+    const reply = errorReply(error, { accept: head?.fields.combined("accept") ?? null, id: requestId });
     const record: AccessRecord = {
       time: Date.now(),
       remote: peer.address,

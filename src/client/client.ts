@@ -371,20 +371,21 @@ export class Client implements Deadline, ExchangeClient {
     this.#setIdle(false);
     this.#readDeadlineMs = Infinity;
     const { reply, record } = this.#host.answerer.refuseUnread(this.peer, error, head, this.nextRequestId());
+    const content = reply.body instanceof Uint8Array ? reply.body : NOTHING;
     this.#step("refuse");
     this.#step("send");
     const framing = decideFraming({
       requestMinor: head?.minor ?? 1,
       method: head?.method ?? "GET",
       status: reply.status,
-      length: reply.body.length,
+      length: content.length,
       keepAlive: false,
     });
     await this.#writeHead(reply, framing, reply.fields);
-    await this.#output.write(framing.hasBody ? reply.body : NOTHING);
+    await this.#output.write(framing.hasBody ? content : NOTHING);
     this.#step("sent");
     this.#host.metrics.answered(reply.status, 0);
-    this.#host.record?.({ ...record, bytes: reply.body.length });
+    this.#host.record?.({ ...record, bytes: content.length });
     await this.#linger();
   }
 

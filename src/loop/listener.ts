@@ -88,7 +88,7 @@ export class Listener {
     if (!("hostname" in remote) || !("hostname" in local)) {
       return { address: "", port: 0, localAddress: "", localPort: 0, scheme, host: null };
     }
-    if (connection instanceof Deno.TcpConn) connection.setNoDelay(true);
+    if (isTcp(connection)) connection.setNoDelay(true);
     return {
       address: plainAddress(remote.hostname),
       port: remote.port,
@@ -98,6 +98,11 @@ export class Listener {
       host: null,
     };
   }
+}
+
+/** A TLS connection has no such switch. */
+function isTcp(connection: Deno.Conn): connection is Deno.TcpConn {
+  return "setNoDelay" in connection;
 }
 
 function open(listen: Listen, port: number | null): Deno.Listener<Deno.Conn> {
