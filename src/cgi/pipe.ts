@@ -22,6 +22,9 @@ const QUIET_MS = 15;
 /** What may still come after the script's end, in bytes: a pipe holds no more than this (Linux: pipe-max-size). */
 const AFTER_END_BYTES_MAX = 1 << 20;
 
+/** How long all reads after the script's end may wait together, in milliseconds: its child may write a little for ever. */
+const AFTER_END_MS_MAX = 500;
+
 /** Read buffers that wait for the next script, so that a short answer allocates none. */
 const spares: Uint8Array<ArrayBuffer>[] = [];
 const SPARES_MAX = 16;
@@ -34,6 +37,7 @@ export class Pipe {
   #isReading = false;
   #isOrphaned = false;
   #leftBytes = AFTER_END_BYTES_MAX;
+  #leftMs = AFTER_END_MS_MAX;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** @param stream The child's stream; nobody else reads it. */
@@ -47,6 +51,7 @@ export class Pipe {
     const buffer = this.#buffer ?? spares.pop() ?? new Uint8Array(BUFFER_BYTES);
     this.#buffer = null;
     this.#isReading = true;
+    const beganMs = performance.now();
     if (this.#isOrphaned) this.#awaitQuiet();
     // An error of the pipe is its end: there is nothing else to be had from it.
     const { value } = await this.#reader.read(buffer).catch(() => ({ value: undefined }));
@@ -57,7 +62,11 @@ export class Pipe {
       this.cancel();
       return null;
     }
-    if (this.#isOrphaned && (this.#leftBytes -= value.length) <= 0) this.cancel();
+    if (this.#isOrphaned) {
+      this.#leftBytes -= value.length;
+      this.#leftMs -= performance.now() - beganMs;
+      if (this.#leftBytes <= 0 || this.#leftMs <= 0) this.cancel();
+    }
     if (value.length >= COPY_BYTES_MAX) return value;
     const copy = value.slice();
     if (this.#isEnded) spare(whole(value));
