@@ -67,7 +67,8 @@ export class RawClient implements Disposable {
 
   /** Connects. */
   static async connect(address: { hostname: string; port: number }): Promise<RawClient> {
-    const conn = await within("a connection", Deno.connect(address));
+    const { hostname, port } = address;
+    const conn = await within("a connection", Deno.connect({ hostname, port }));
     conn.setNoDelay();
     return new RawClient(conn);
   }
@@ -142,17 +143,15 @@ export class RawClient implements Disposable {
     return { bytes: concat(parts), reset };
   }
 
-  /** Reads and counts content bytes until `total` came; nothing is kept. */
-  async skip(total: number): Promise<void> {
-    let left = total - this.#unread.length;
+  /** Reads and forgets what comes until it was at least so much. */
+  async skipAtLeast(bytes: number): Promise<void> {
+    let left = bytes - this.#unread.length;
     this.#unread = new Uint8Array(0);
-    if (left < 0) throw new Error("more was read than is to be skipped");
     while (left > 0) {
       const n = await this.#read();
       if (n === null) throw new UnexpectedEnd(`${left} bytes are missing`);
       left -= n;
     }
-    if (left < 0) throw new BadResponse(`${-left} bytes too many`);
   }
 
   /** Reads and counts what comes until the server ends the connection. */

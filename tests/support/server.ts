@@ -242,8 +242,40 @@ export class TestServer implements AsyncDisposable {
     }
   }
 
+  /** Waits until `count` processes are below it, and returns them. */
+  async family(count: number): Promise<ProcessInfo[]> {
+    let found: ProcessInfo[] = [];
+    await eventually(`${count} processes`, async () => (found = await this.descendants()).length >= count);
+    return found;
+  }
+
+  /**
+   * Waits until none of these processes runs, and none at all is below the server. Those that lost their parent are no
+   * descendants any more, so they must be known beforehand.
+   */
+  async gone(processes: readonly ProcessInfo[]): Promise<void> {
+    const pids = processes.map(({ pid }) => pid);
+    await eventually(`the end of ${pids.join()}`, async () => (await stillRunning(pids)).length === 0);
+    await this.childless();
+  }
+
+  /** Waits until a connection is refused: it stops, and listens no more. */
+  async deaf(): Promise<void> {
+    await eventually("no new connection", async () => {
+      try {
+        (await Deno.connect({ hostname: this.hostname, port: this.port })).close();
+        return false;
+      } catch (error) {
+        if (error instanceof Deno.errors.ConnectionRefused) return true;
+        // Dropped out of the queue of a listener that closed.
+        if (error instanceof Deno.errors.ConnectionReset) return false;
+        throw error;
+      }
+    });
+  }
+
   /** Sends a signal. */
-  signal(signal: Deno.Signal): void {
+  kill(signal: Deno.Signal): void {
     this.#child.kill(signal);
   }
 
@@ -261,12 +293,12 @@ export class TestServer implements AsyncDisposable {
    */
   async stop(signal: Deno.Signal = "SIGTERM"): Promise<Ended> {
     const children = await this.descendants();
-    this.signal(signal);
+    this.kill(signal);
     let end: Ended;
     try {
       end = await this.ended();
     } catch (error) {
-      this.signal("SIGKILL");
+      this.kill("SIGKILL");
       throw error;
     }
     assertEquals([end.code, end.signal], [0, null], end.stderr);
