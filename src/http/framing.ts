@@ -85,6 +85,8 @@ function parseContentLength(text: string): number {
  * and another not.
  */
 function checkTransferCodings(text: string): void {
+  // A quoted parameter could hide a comma; only codings that are unknown here have any.
+  if (text.includes('"')) throw ambiguous("quotes in Transfer-Encoding");
   const codings = text.split(",").map((coding) => trim(coding).toLowerCase());
   for (const coding of codings) {
     const semicolon = coding.indexOf(";");
