@@ -44,7 +44,7 @@ export function addressKey(address: Address): string {
 /** Whether only this machine can reach it. */
 export function isLoopback(address: Address): boolean {
   return address.transport === "unix" || address.hostname === "localhost" || address.hostname === "::1" ||
-    address.hostname.startsWith("127.");
+    (address.hostname.startsWith("127.") && normalizeIpv4(address.hostname) !== null);
 }
 
 /**

@@ -9,8 +9,6 @@ import { parse } from "@std/yaml";
 import type { Place } from "./config.ts";
 import { quote } from "./refusal.ts";
 
-/** A larger file is no configuration, in bytes. 10,000 routes take less than one MiB. */
-export const FILE_BYTES_MAX = 8 * 2 ** 20;
 /** Blocks within blocks; ours need eight. */
 const DEPTH_MAX = 32;
 /** Values in all, each alias counted with all that it stands for: ten lines of aliases can mean billions. */

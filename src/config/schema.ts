@@ -208,6 +208,17 @@ export const CGI = {
   pass_authorization: key(toggle, "false", "Scripts get HTTP_AUTHORIZATION."),
 } satisfies Keys;
 
+/** The keys of `cgi` with all defaults in. */
+export type CgiInput = Complete<typeof CGI>;
+
+/** The keys of `cgi` as a block says them. */
+export type CgiKeys = Sparse<typeof CGI>;
+
+/** The defaults of `cgi`. */
+export function defaultCgi(): CgiInput {
+  return v.parse(complete(CGI), {});
+}
+
 /** The keys of a route's `limits`. */
 export const SCRIPT_LIMITS = {
   cpu: key(duration({ min: 1000 }), undefined, "Processor time of one script."),
@@ -410,8 +421,12 @@ export const TOP = {
   log: key(complete(LOG), {}, "Logs."),
   limits: key(complete(LIMITS), {}, "Bounds on what clients may send and hold."),
   timeouts: key(complete(TIMEOUTS), {}, "Bounds on waits."),
-  cgi: key(complete(CGI), {}, "Defaults for every cgi route."),
-  sites: key(list(complete(SITE)), undefined, "The sites; a single one may stand at the top level."),
+  cgi: key(sparse(CGI), {}, "Defaults for every cgi route."),
+  sites: key(
+    list(complete(SITE, keyOfElsewhere)),
+    undefined,
+    "The sites; a single one may stand at the top level.",
+  ),
   ...SINGLE_SITE,
 } satisfies Keys;
 
@@ -419,7 +434,7 @@ export const TOP = {
 export const SINGLE_SITE_KEYS: readonly string[] = Object.keys(SINGLE_SITE);
 
 /** The whole file. */
-export const FILE: Type<Complete<typeof TOP>> = complete(TOP);
+export const FILE: Type<Complete<typeof TOP>> = complete(TOP, keyOfElsewhere);
 
 /** The file as it was read, with defaults. */
 export type FileInput = Complete<typeof TOP>;
@@ -489,4 +504,17 @@ function misplacedKey(name: string, handler: HandlerName): string | null {
     Object.hasOwn(HANDLERS[other], name)
   );
   return others.length === 0 ? null : `belongs to a ${others.join(" or ")} route, not to ${handler}`;
+}
+
+/** What is said at the top level or in a site of a key that is a route's, or the other's. */
+function keyOfElsewhere(name: string): string | null {
+  for (const [handler, keys] of Object.entries(HANDLERS)) {
+    if (Object.hasOwn(keys, name)) {
+      return Object.hasOwn(MODIFIERS, name)
+        ? "belongs into a route: write it under routes"
+        : `belongs into a ${handler} route: write it under routes`;
+    }
+  }
+  if (Object.hasOwn(TOP, name)) return "belongs to the top level: it holds for the whole server";
+  return null;
 }

@@ -160,12 +160,20 @@ export function map<T>(name: Type<string>, value: Type<T>): Type<Readonly<Record
   return v.pipe(blockInput(named), v.record(nameType, value), v.title(`a block of ${named}`));
 }
 
-/** A block of known keys, with their defaults. */
-export function complete<K extends Keys>(keys: K): Type<Complete<K>> {
-  return block(keys, true);
+/**
+ * A block of known keys, with their defaults.
+ *
+ * @param hint What to say of a key that is not known here but elsewhere; null where there is nothing to say.
+ */
+export function complete<K extends Keys>(keys: K, hint?: (name: string) => string | null): Type<Complete<K>> {
+  return block(keys, true, hint);
 }
 
-/** A block of known keys, without defaults. */
+/**
+ * A block of known keys, without defaults.
+ *
+ * @param hint What to say of a key that is not known here but elsewhere; null where there is nothing to say.
+ */
 export function sparse<K extends Keys>(keys: K, hint?: (name: string) => string | null): Type<Sparse<K>> {
   return block(keys, false, hint);
 }
