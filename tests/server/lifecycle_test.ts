@@ -250,6 +250,22 @@ Deno.test("the access log goes to standard output by default, a line a request, 
   );
 });
 
+Deno.test("a reader of the log that hangs stops neither the answers nor the end", async () => {
+  await using server = await TestServer.start({
+    yaml: `timeouts: { shutdown: 1s }\n${BASIC_YAML}`,
+    files: FILES,
+    readsStdout: false,
+  });
+  using client = await server.connect();
+  // A pipe holds 64 KiB, or a megabyte at most; this is several.
+  const request = get(`/a.txt?${"x".repeat(4000)}`);
+  for (let i = 0; i < 1000; i++) {
+    await client.send(request);
+    assertEquals((await client.readResponse()).status, 200);
+  }
+  assertEquals((await server.stop()).code, 0);
+});
+
 Deno.test("SIGUSR1 reopens the log files", async () => {
   await using server = await TestServer.start({
     yaml: `log: { access: ./access.log }\n${BASIC_YAML}`,

@@ -30,6 +30,8 @@ export interface ServerOptions {
   readonly flags?: readonly string[];
   /** Variables beside PATH and HOME. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Whether its standard output is read while it runs; true by default. Otherwise it is a pipe that fills up. */
+  readonly readsStdout?: boolean;
 }
 
 /** How a process ended. */
@@ -53,10 +55,17 @@ routes:
 class Collector {
   text = "";
   readonly #waiting = new Set<{ pattern: RegExp; resolve: (match: RegExpExecArray) => void }>();
+  readonly #resumed = Promise.withResolvers<void>();
   readonly ended: Promise<void>;
 
-  constructor(stream: ReadableStream<Uint8Array>) {
-    this.ended = this.#collect(stream);
+  constructor(stream: ReadableStream<Uint8Array>, reads = true) {
+    if (reads) this.#resumed.resolve();
+    this.ended = this.#resumed.promise.then(() => this.#collect(stream));
+  }
+
+  /** Reads from now on. */
+  resume(): void {
+    this.#resumed.resolve();
   }
 
   async #collect(stream: ReadableStream<Uint8Array>): Promise<void> {
@@ -179,7 +188,7 @@ export class TestServer implements AsyncDisposable {
   static async start(options: ServerOptions = { yaml: BASIC_YAML }): Promise<TestServer> {
     const dir = await Deno.realPath(await Deno.makeTempDir({ prefix: "pollux-test-" }));
     const child = await spawn(options, dir);
-    const stdout = new Collector(child.stdout);
+    const stdout = new Collector(child.stdout, options.readsStdout);
     const stderr = new Collector(child.stderr);
     const listening = stderr.match(/^pollux: listening on (http:\/\/\S+)\n/m);
     try {
@@ -196,6 +205,7 @@ export class TestServer implements AsyncDisposable {
       } catch {
         // It had ended by itself.
       }
+      stdout.resume();
       await Promise.all([child.status, stdout.ended, stderr.ended]);
       await Deno.remove(dir, { recursive: true });
       throw error;
@@ -283,6 +293,7 @@ export class TestServer implements AsyncDisposable {
   async ended(): Promise<Ended> {
     const { code, signal } = await within("the server to end", this.#child.status);
     this.#hasEnded = true;
+    this.#stdout.resume();
     await Promise.all([this.#stdout.ended, this.#stderr.ended]);
     return { code, signal, stdout: this.stdout, stderr: this.stderr };
   }
