@@ -1,0 +1,405 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import type { Config, Limits, Route, Site, Timeouts } from "../config/config.ts";
+import {
+  type Exchange,
+  ExchangeAborted,
+  type Handler,
+  type Reply,
+  type Source,
+} from "../handlers/handler.ts";
+import { HttpError } from "../http/error.ts";
+import { Metrics } from "../observe/metrics.ts";
+import type { AccessRecord } from "../observe/record.ts";
+import { Router } from "../route/router.ts";
+import { ManualClock } from "../time/clock.ts";
+import { Answerer } from "./answerer.ts";
+import { Client, type ClientHost } from "./client.ts";
+import { FakeConnection } from "./connection_fixture.ts";
+
+const LIMITS: Limits = {
+  requestLineBytes: 8192,
+  headerBytes: 32768,
+  headerCount: 100,
+  bodyBytes: 1 << 20,
+  connections: 100,
+  connectionsPerIp: Infinity,
+  minRate: 100,
+  requestsPerConnection: Infinity,
+};
+const TIMEOUTS: Timeouts = {
+  headerMs: 10_000,
+  bodyMs: 30_000,
+  keepAliveMs: 60_000,
+  writeMs: 30_000,
+  shutdownMs: 30_000,
+};
+
+/** A client with one route, in memory, whose clock is turned by hand. */
+class Bench {
+  readonly connection = new FakeConnection();
+  readonly clock = new ManualClock();
+  readonly metrics = new Metrics();
+  readonly records: AccessRecord[] = [];
+  readonly logged: string[] = [];
+  readonly client: Client;
+  readonly served: Promise<void>;
+  isDraining = false;
+
+  constructor(handler: Handler, limits: Partial<Limits> = {}) {
+    const route: Route = {
+      id: 0,
+      path: "/",
+      handler: { kind: "respond", text: "", status: 200, headers: [] },
+      methods: ["GET", "HEAD", "POST"],
+      auth: null,
+      allow: null,
+      deny: [],
+      rate: null,
+      headers: [],
+      bodyLimitBytes: limits.bodyBytes ?? LIMITS.bodyBytes,
+      compress: false,
+      cache: null,
+      place: null,
+    };
+    const site: Site = {
+      hosts: [],
+      listen: [0],
+      root: "/nowhere",
+      errorPages: {},
+      headers: [],
+      routes: [route],
+      place: null,
+    };
+    const config = { listen: [{ transport: "tcp" }], sites: [site] } as unknown as Config;
+    const merged = { ...LIMITS, ...limits };
+    let ids = 0;
+    const host: ClientHost = {
+      clock: this.clock,
+      limits: merged,
+      timeouts: TIMEOUTS,
+      bodyLimits: { bodyBytes: merged.bodyBytes, timeoutMs: 30_000, minRate: 100, fields: merged },
+      metrics: this.metrics,
+      log: { log: (_level, message) => this.logged.push(message) },
+      answerer: new Answerer(new Router(config, () => handler)),
+      record: (record) => this.records.push(record),
+      date: () => "Sun, 06 Nov 1994 08:49:37 GMT",
+      nextRequestId: () => `r${++ids}`,
+      isDraining: () => this.isDraining,
+      over: () => {},
+    };
+    const peer = {
+      address: "192.0.2.1",
+      port: 1,
+      localAddress: "192.0.2.2",
+      localPort: 80,
+      scheme: "http",
+      host: null,
+    } as const;
+    this.client = new Client(this.connection, peer, 0, host);
+    this.served = this.client.serve();
+  }
+
+  /** Waits for `text` in what was written. */
+  async expect(text: string): Promise<void> {
+    await this.connection.until(() => this.connection.written.includes(text) || this.connection.isClosed);
+    assertStringIncludes(this.connection.written, text);
+  }
+
+  /** The client leaves; nothing may be left of it. */
+  async leave(): Promise<void> {
+    this.connection.end();
+    await this.gone();
+  }
+
+  /** The server has let go of it. */
+  async gone(): Promise<void> {
+    await this.served;
+    assert(this.connection.isClosed);
+    assertEquals(this.clock.size, 0);
+    assertEquals(this.client.state, "FINISHED");
+    assertEquals(this.metrics.gauge("idle"), 0);
+    for (const state of ["READ_REQ", "REQ_RDY", "WAIT_CGI", "RES_RDY", "RES_SENDING", "FINISHED"] as const) {
+      assertEquals(this.metrics.clients(state), 0, state);
+    }
+    assertEquals(this.logged, []);
+  }
+}
+
+const text = (content: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(content);
+const reply = (body: Reply["body"], status = 200): Reply => ({ kind: "reply", status, fields: [], body });
+
+/** Echoes the body. */
+const echo: Handler = async ({ body }: Exchange) => {
+  let content = "";
+  for (let bytes = await body.read(); bytes !== null; bytes = await body.read()) {
+    content += new TextDecoder().decode(bytes);
+  }
+  return reply(text(content));
+};
+
+/** A source that a test feeds. */
+class FedSource implements Source {
+  readonly length = null;
+  closed: unknown[] = [];
+  #queue: (Uint8Array<ArrayBuffer> | null | Error)[] = [];
+  #wake: (() => void) | null = null;
+
+  feed(item: Uint8Array<ArrayBuffer> | null | Error): void {
+    this.#queue.push(item);
+    this.#wake?.();
+  }
+
+  async read(): Promise<Uint8Array<ArrayBuffer> | null> {
+    while (this.#queue.length === 0) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#wake = resolve;
+      await promise;
+    }
+    const item = this.#queue.shift();
+    if (item instanceof Error) throw item;
+    return item ?? null;
+  }
+
+  close(reason: unknown): void {
+    this.closed.push(reason);
+  }
+}
+
+const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+Deno.test("a client gets its answers in order over one connection", async () => {
+  let count = 0;
+  const bench = new Bench(() => reply(text(`answer ${++count}`)));
+  bench.connection.push(GET);
+  await bench.expect("answer 1");
+  bench.connection.push(GET + GET + "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  await bench.connection.until(() => bench.connection.isWriteClosed);
+  assertMatch(bench.connection.written, /answer 1.*answer 2.*answer 3.*answer 4$/s);
+  assertEquals(bench.connection.written.split("Connection: close").length, 2);
+  await bench.leave();
+  assertEquals(bench.records.map(({ status }) => status), [200, 200, 200, 200]);
+});
+
+Deno.test("answers to pipelined requests are in order, also where the first takes long", async () => {
+  const first = Promise.withResolvers<Reply>();
+  let count = 0;
+  const bench = new Bench(() => ++count === 1 ? first.promise : reply(text(`answer ${count}`)));
+  bench.connection.push(GET + GET);
+  first.resolve(reply(text("answer 1")));
+  await bench.expect("answer 2");
+  assertMatch(bench.connection.written, /answer 1.*answer 2$/s);
+  await bench.leave();
+});
+
+for (const split of [1, 3, 1000]) {
+  Deno.test(`a chunked body that comes in pieces of ${split} is echoed, and the next request is read behind it`, async () => {
+    const bench = new Bench(echo);
+    const request =
+      "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6;x=y\r\n world\r\n0\r\nT: 1\r\n\r\n";
+    const both = request + GET;
+    for (let i = 0; i < both.length; i += split) bench.connection.push(both.slice(i, i + split));
+    await bench.connection.until(() => bench.connection.written.split("HTTP/1.1 200").length === 3);
+    assertStringIncludes(bench.connection.written, "hello world");
+    await bench.leave();
+  });
+}
+
+Deno.test("a head that does not come is answered with 408 after timeouts.header, however it trickles", async () => {
+  const bench = new Bench(() => reply(null));
+  for (const [index, byte] of [..."GET / HTT"].entries()) {
+    bench.connection.push(byte);
+    await until(() => bench.client.input.end === index + 1);
+    bench.clock.turn(1_000);
+  }
+  bench.clock.turn(999);
+  assertEquals(bench.connection.written, "");
+  bench.clock.turn(1);
+  await bench.expect("HTTP/1.1 408 ");
+  await bench.leave();
+});
+
+Deno.test("a connection without a byte is closed silently after timeouts.header, an idle one after timeouts.keep_alive", async () => {
+  const silent = new Bench(() => reply(null));
+  silent.clock.turn(10_000);
+  await silent.gone();
+  assertEquals(silent.connection.written, "");
+
+  const idle = new Bench(() => reply(text("once")));
+  idle.connection.push(GET);
+  await idle.expect("once");
+  await until(() => idle.metrics.gauge("idle") === 1);
+  idle.clock.turn(59_999);
+  assert(!idle.connection.isClosed);
+  idle.clock.turn(1);
+  await idle.gone();
+});
+
+Deno.test("a body that stops is answered with 408, one that trickles below the minimum rate too", async () => {
+  const stopped = new Bench(echo, { minRate: 0 });
+  stopped.connection.push("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe");
+  await until(() => isWaitingForBody(stopped));
+  stopped.clock.turn(30_000);
+  await stopped.expect("HTTP/1.1 408 ");
+  await stopped.leave();
+
+  const slow = new Bench(echo);
+  slow.connection.push("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5000\r\n\r\n");
+  for (let second = 0; second < 11; second++) {
+    await until(() => isWaitingForBody(slow) || slow.connection.written !== "");
+    slow.clock.turn(1_000);
+    slow.connection.push("x".repeat(9));
+  }
+  await slow.expect("HTTP/1.1 408 ");
+  await slow.leave();
+});
+
+Deno.test("a client that reads nothing is cut off after timeouts.write", async () => {
+  const bench = new Bench(() => reply(text("x".repeat(100_000))));
+  bench.connection.isStuck = true;
+  bench.connection.push(GET);
+  await until(() => bench.client.state === "RES_SENDING");
+  bench.clock.turn(29_999);
+  assert(!bench.connection.isClosed);
+  bench.clock.turn(1);
+  await bench.gone();
+});
+
+Deno.test("100 Continue is sent when the handler reads, and not when it refuses", async () => {
+  const head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n";
+  const reading = new Bench(echo);
+  reading.connection.push(head);
+  await reading.expect("HTTP/1.1 100 Continue\r\n\r\n");
+  reading.connection.push("ok");
+  await reading.expect("\r\n\r\nok");
+  await reading.leave();
+
+  const refusing = new Bench(() => {
+    throw new HttpError(403, "no");
+  });
+  refusing.connection.push(head);
+  await refusing.expect("HTTP/1.1 403 ");
+  assertStringIncludes(refusing.connection.written, "Connection: close");
+  assert(!refusing.connection.written.includes("100 Continue"));
+  await refusing.leave();
+});
+
+Deno.test("a body that the handler leaves is dropped when it is small, and ends the connection when it is large", async () => {
+  const small = new Bench(() => reply(text("ok")));
+  small.connection.push("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc" + GET);
+  await small.connection.until(() => small.connection.written.split("HTTP/1.1 200").length === 3);
+  await small.leave();
+
+  const large = new Bench(() => reply(text("ok")));
+  large.connection.push(
+    "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 300000\r\n\r\nGET /smuggled HTTP/1.1\r\n",
+  );
+  await large.connection.until(() => large.connection.isWriteClosed);
+  assertEquals(large.connection.written.split("HTTP/1.1").length, 2);
+  await large.leave();
+});
+
+Deno.test("content that breaks off is cut, never ended as if it were whole", async () => {
+  const source = new FedSource();
+  const bench = new Bench(() => reply(source));
+  bench.connection.push(GET);
+  source.feed(text("half"));
+  await bench.expect("4\r\nhalf\r\n");
+  source.feed(new ExchangeAborted("timeout"));
+  await bench.gone();
+  assert(!bench.connection.written.includes("0\r\n\r\n"));
+  assertEquals(source.closed.length, 1);
+});
+
+Deno.test("a delegated exchange is aborted at once by a reset, and by a closing client after client_gone", async () => {
+  for (const how of ["reset", "end"] as const) {
+    const source = new FedSource();
+    let signal: AbortSignal | null = null;
+    const bench = new Bench((exchange) => {
+      signal = exchange.signal;
+      exchange.delegate();
+      return new Promise<Reply>((_, reject) => {
+        exchange.signal.addEventListener("abort", () => reject(exchange.signal.reason));
+      });
+    });
+    bench.connection.push(GET);
+    await until(() => bench.client.state === "WAIT_CGI");
+    bench.connection[how]();
+    if (how === "end") {
+      // This route is no script's, so the client may stay half-closed as long as it likes.
+      await until(() => bench.client.input.isEnded);
+      assertEquals(bench.client.state, "WAIT_CGI");
+      bench.client.destroy("clientGone");
+    }
+    await bench.gone();
+    assert(signal !== null && (signal as AbortSignal).aborted);
+    assertEquals(source.closed, []);
+  }
+});
+
+Deno.test("a half-closed client still gets its answer", async () => {
+  const bench = new Bench(() => reply(text("answer")));
+  bench.connection.push(GET);
+  bench.connection.end();
+  await bench.expect("answer");
+  await bench.gone();
+});
+
+Deno.test("a head that breaks off is refused with 400", async () => {
+  const bench = new Bench(() => reply(null));
+  bench.connection.push("GET / HTTP/1.1\r\nHo");
+  bench.connection.end();
+  await bench.expect("HTTP/1.1 400 ");
+  await bench.gone();
+});
+
+Deno.test("a handler's bug costs its client a 500 and its connection, and is logged", async () => {
+  const bench = new Bench(() => {
+    throw new TypeError("bug");
+  });
+  bench.connection.push(GET);
+  await bench.expect("HTTP/1.1 500 ");
+  assertStringIncludes(bench.logged.splice(0).join(), "bug");
+  await bench.leave();
+});
+
+Deno.test("a stopping server answers what is under way with Connection: close and closes idle connections shortly", async () => {
+  const bench = new Bench(() => reply(text("last")));
+  bench.isDraining = true;
+  bench.client.drain();
+  bench.connection.push(GET);
+  await bench.expect("Connection: close");
+  await bench.leave();
+
+  const idle = new Bench(() => reply(null));
+  await until(() => idle.metrics.gauge("idle") === 1);
+  idle.client.drain();
+  idle.clock.turn(200);
+  await idle.gone();
+});
+
+Deno.test("HTTP/1.0 gets content of unknown length by closing, and keep-alive only when asked", async () => {
+  const bench = new Bench(() => {
+    const source = new FedSource();
+    source.feed(text("content"));
+    source.feed(null);
+    return reply(source);
+  });
+  bench.connection.push("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+  await bench.connection.until(() => bench.connection.isWriteClosed);
+  assert(bench.connection.written.endsWith("\r\n\r\ncontent"));
+  assert(!bench.connection.written.includes("chunked"));
+  await bench.leave();
+});
+
+function isWaitingForBody({ client }: Bench): boolean {
+  return client.state === "REQ_RDY" && client.input.isEmpty && client.deadlineMs !== Infinity;
+}
+
+/** Waits, a turn of the event loop at a time, for what no event tells. */
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    setTimeout(resolve, 0);
+    await promise;
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * A connection in memory, for tests: what the client sends is pushed, what the server wrote is awaited.
+ *
+ * @module
+ */
+
+import type { Connection } from "./client.ts";
+
+const decoder = new TextDecoder("latin1");
+const encoder = new TextEncoder();
+
+/** Both ends of a connection without a network. */
+export class FakeConnection implements Connection {
+  /** Everything the server has written, one char per byte. */
+  written = "";
+  /** The server has closed its sending side. */
+  isWriteClosed = false;
+  /** The server has closed the connection. */
+  isClosed = false;
+  /** While true, writes wait. */
+  isStuck = false;
+
+  #incoming: Uint8Array[] = [];
+  #isEnded = false;
+  #reset = false;
+  #waiting: (() => void)[] = [];
+  #changed: (() => void)[] = [];
+
+  /** The client sends. */
+  push(bytes: string | Uint8Array): void {
+    this.#incoming.push(typeof bytes === "string" ? encoder.encode(bytes) : bytes);
+    this.#wake();
+  }
+
+  /** The client closes its sending side. */
+  end(): void {
+    this.#isEnded = true;
+    this.#wake();
+  }
+
+  /** The client resets the connection. */
+  reset(): void {
+    this.#reset = true;
+    this.#wake();
+  }
+
+  /** Resolves as soon as `condition` holds; it is looked at after each write and close of the server. */
+  async until(condition: () => boolean): Promise<void> {
+    while (!condition()) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#changed.push(resolve);
+      await promise;
+    }
+  }
+
+  async read(buffer: Uint8Array<ArrayBuffer>): Promise<number | null> {
+    while (this.#incoming.length === 0 && !this.#isEnded && !this.#reset && !this.isClosed) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#waiting.push(resolve);
+      await promise;
+    }
+    if (this.#reset) throw new Deno.errors.ConnectionReset("reset by peer");
+    if (this.isClosed) throw new Deno.errors.Interrupted("closed");
+    const first = this.#incoming[0];
+    if (first === undefined) return null;
+    const count = Math.min(first.length, buffer.length);
+    buffer.set(first.subarray(0, count));
+    if (count === first.length) this.#incoming.shift();
+    else this.#incoming[0] = first.subarray(count);
+    return count;
+  }
+
+  async write(bytes: Uint8Array<ArrayBuffer>): Promise<number> {
+    while (this.isStuck && !this.isClosed) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#waiting.push(resolve);
+      await promise;
+    }
+    if (this.#reset) throw new Deno.errors.BrokenPipe("broken pipe");
+    if (this.isClosed) throw new Deno.errors.Interrupted("closed");
+    this.written += decoder.decode(bytes);
+    this.#notify();
+    return bytes.length;
+  }
+
+  closeWrite(): Promise<void> {
+    this.isWriteClosed = true;
+    this.#notify();
+    return Promise.resolve();
+  }
+
+  close(): void {
+    if (this.isClosed) throw new Deno.errors.BadResource("closed twice");
+    this.isClosed = true;
+    this.#wake();
+    this.#notify();
+  }
+
+  #wake(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const resume of waiting) resume();
+  }
+
+  #notify(): void {
+    const changed = this.#changed;
+    this.#changed = [];
+    for (const resume of changed) resume();
+  }
+}
