@@ -100,6 +100,8 @@ export class Client implements Deadline, ExchangeClient {
   /** The deadline of READ_REQ, of lingering, and of a client that has left; each Infinity when it does not apply. */
   #readDeadlineMs = Infinity;
   #goneDeadlineMs = Infinity;
+  /** The answer to a head that did not come, written while the read of it still waits. */
+  #lateRefusal: Promise<void> | null = null;
   #frame: Uint8Array<ArrayBuffer> | null = null;
 
   /**
@@ -204,9 +206,11 @@ export class Client implements Deadline, ExchangeClient {
     const isHeadBegun = this.#state === "READ_REQ" && !this.input.isEmpty;
     if (!isHeadBegun) return this.#timedOut("timeout");
     this.#host.metrics.add("timeouts");
-    this.#refuse(new HttpError(408, "the head came too slowly", { close: true }))
-      .catch((error) => this.#failed(error))
-      .finally(() => this.destroy("timeout"));
+    const refusal = new HttpError(408, "the head came too slowly", { close: true });
+    this.#lateRefusal = this.#refuse(refusal).catch((error) => {
+      this.#failed(error);
+      this.destroy("timeout");
+    });
   }
 
   #step(event: Event): void {
@@ -292,7 +296,12 @@ export class Client implements Deadline, ExchangeClient {
       this.#setIdle(true);
       if (this.#requests > 0) this.#readDeadlineMs = this.#idleDeadline();
     }
-    if (!(await input.fill())) return this.#endedEarly();
+    const hasMore = await input.fill();
+    if (this.#lateRefusal !== null) {
+      await this.#lateRefusal;
+      return false;
+    }
+    if (!hasMore) return this.#endedEarly();
     if (wasEmpty) {
       this.#setIdle(false);
       if (this.#requests > 0) this.#readDeadlineMs = this.#host.clock.now() + this.#host.timeouts.headerMs;
