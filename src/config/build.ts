@@ -229,7 +229,7 @@ class Builder {
           "for one script write a route { path: /, cgi: PROGRAM }",
         )
       ) {
-        if (!routes.some((route) => route.path === "/")) {
+        if (!routes.has("/")) {
           add(this.#filesRoute(root, [...path, "root"], context));
         }
       }

@@ -512,6 +512,8 @@ function keyOfElsewhere(name: string): string | null {
     if (Object.hasOwn(keys, name)) {
       return Object.hasOwn(MODIFIERS, name)
         ? "belongs into a route: write it under routes"
+        : Object.hasOwn(CGI, name)
+        ? "belongs under cgi, or into a cgi route"
         : `belongs into a ${handler} route: write it under routes`;
     }
   }
