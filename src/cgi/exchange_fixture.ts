@@ -22,18 +22,27 @@ export const THE_SITE: Site = {
 
 /** What an exchange may have of its own. */
 export interface ExchangeOptions {
+  /** GET by default. */
   readonly method?: string;
+  /** As sent. */
   readonly target?: string;
+  /** HTTP/1.x; 1 by default. */
   readonly minor?: 0 | 1;
+  /** A Host field by default. */
   readonly fields?: readonly (readonly [string, string])[];
+  /** What differs from a plain TCP client. */
   readonly peer?: Partial<Peer>;
+  /** From Basic authentication. */
   readonly user?: string | null;
+  /** `THE_SITE` by default. */
   readonly site?: Site;
   /** The route's path; `/cgi-bin/` by default. */
   readonly routePath?: string;
+  /** None by default. */
   readonly body?: RequestBody;
   /** After a local redirect. */
   readonly redirected?: boolean;
+  /** One that is never aborted by default. */
   readonly signal?: AbortSignal;
 }
 

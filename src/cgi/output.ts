@@ -31,6 +31,7 @@ export interface ScriptHead {
 
 /** What is wrong with a script's output. */
 export interface BadOutput {
+  /** Told from a head. */
   readonly kind: "bad";
   /** For the log: what is wrong, in which line, and what would be right. */
   readonly reason: string;
@@ -85,7 +86,9 @@ export class OutputParser {
   #hasContentType = false;
   readonly #fields: Field[] = [];
 
-  /** @param limitBytes The header's longest length with its empty line, in bytes. */
+  /** Begins before the first line.
+   *
+   * @param limitBytes The header's longest length with its empty line, in bytes. */
   constructor(limitBytes: number) {
     this.#limitBytes = limitBytes;
   }

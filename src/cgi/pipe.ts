@@ -40,7 +40,9 @@ export class Pipe {
   #leftMs = AFTER_END_MS_MAX;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** @param stream The child's stream; nobody else reads it. */
+  /** Takes the stream over.
+   *
+   * @param stream The child's stream; nobody else reads it. */
   constructor(stream: ReadableStream<Uint8Array<ArrayBuffer>>) {
     this.#reader = stream.getReader({ mode: "byob" });
   }

@@ -31,6 +31,7 @@ export interface TreeKiller {
 
 /** What a process needs of its surroundings. */
 export interface ProcessHooks {
+  /** Ends it, where it does not end by itself. */
   readonly trees: TreeKiller;
   /** A line of its standard error, without its line end, decoded leniently; already bounded in length and rate. */
   onStderr(line: string, pid: number): void;

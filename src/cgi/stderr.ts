@@ -28,7 +28,9 @@ export class StderrLines {
   #suppressed = 0;
   readonly #decoder = new TextDecoder();
 
-  /** @param line Gets each line, without its end; bytes that are no UTF-8 are replaced. */
+  /** Begins with an empty line.
+   *
+   * @param line Gets each line, without its end; bytes that are no UTF-8 are replaced. */
   constructor(line: (text: string) => void) {
     this.#line = line;
   }

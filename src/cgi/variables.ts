@@ -31,11 +31,15 @@ const NAME_CHARS_MAX = 64;
 
 /** What the environment is built from, beside the parts of a route. An `Exchange` has most of it. */
 export interface RequestFacts {
+  /** The request's head as it came. */
   readonly head: RequestHead;
   /** GET after a local redirect, else the head's. */
   readonly method: string;
+  /** Where to, after a redirect within the server. */
   readonly target: Target;
+  /** For DOCUMENT_ROOT, and SERVER_NAME without Host. */
   readonly site: Site;
+  /** Client and socket. */
   readonly peer: Peer;
   /** From Basic authentication; null without. */
   readonly user: string | null;
@@ -53,6 +57,7 @@ export interface RequestFacts {
 export interface StaticVariables {
   /** Names and values in turn; ends the environment. */
   readonly pairs: readonly string[];
+  /** Whether the script gets HTTP_AUTHORIZATION. */
   readonly passAuthorization: boolean;
 }
 

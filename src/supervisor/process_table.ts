@@ -10,7 +10,9 @@
 
 /** One process. */
 export interface ProcessRow {
+  /** Its number. */
   readonly pid: number;
+  /** The number of its parent; 0 for none. */
   readonly parent: number;
   /** When it began, for telling two processes of one number apart; on Linux in clock ticks, else 0. */
   readonly start: number;

@@ -45,7 +45,9 @@ export class Trees implements TreeKiller {
   #look: Promise<unknown> = Promise.resolve();
   #nextLook: Promise<ProcessTable> | null = null;
 
-  /** @param log Where it says what it could not end. */
+  /** Begins with no tree.
+   *
+   * @param log Where it says what it could not end. */
   constructor(log: Logger) {
     this.#log = log;
   }
