@@ -17,13 +17,6 @@ import type { ClientExchange } from "./exchange.ts";
 /** A script that redirects to itself would do so for ever. */
 const HOPS_MAX = 10;
 
-/** What stays the same from hop to hop. */
-interface Way {
-  readonly exchange: ClientExchange;
-  readonly site: SiteRoutes;
-  readonly rerouted: () => void;
-}
-
 /** Turns exchanges into replies. */
 export class Answerer {
   readonly #router: Router;
@@ -36,13 +29,12 @@ export class Answerer {
   /**
    * Routes the exchange and lets its handler answer.
    *
-   * @param rerouted Called when a local redirect leads the client from WAIT_CGI back to REQ_RDY.
    * @throws {HttpError} It is refused; rejects likewise.
    */
-  answer(exchange: ClientExchange, rerouted: () => void): Reply | Promise<Reply> {
+  answer(exchange: ClientExchange): Reply | Promise<Reply> {
     const site = this.#router.findSite(exchange.listenIndex, exchange.head, exchange.target, exchange.peer);
     exchange.enterSite(site.site);
-    return this.#follow(this.#handle(exchange, site), { exchange, site, rerouted }, 0);
+    return this.#follow(this.#handle(exchange, site), exchange, site, 0);
   }
 
   #handle(exchange: ClientExchange, site: SiteRoutes): Outcome | Promise<Outcome> {
@@ -52,16 +44,21 @@ export class Answerer {
     return routed.handler(exchange);
   }
 
-  #follow(outcome: Outcome | Promise<Outcome>, way: Way, hops: number): Reply | Promise<Reply> {
-    if (outcome instanceof Promise) return outcome.then((settled) => this.#follow(settled, way, hops));
+  #follow(
+    outcome: Outcome | Promise<Outcome>,
+    exchange: ClientExchange,
+    site: SiteRoutes,
+    hops: number,
+  ): Reply | Promise<Reply> {
+    if (outcome instanceof Promise) {
+      return outcome.then((settled) => this.#follow(settled, exchange, site, hops));
+    }
     if (outcome.kind === "reply") return outcome;
     if (hops === HOPS_MAX) {
       throw new HttpError(502, `more than ${HOPS_MAX} local redirects, the last to ${outcome.target}`);
     }
-    const { exchange, site, rerouted } = way;
-    if (exchange.isDelegated) rerouted();
     exchange.reroute(parseTarget(outcome.target, "GET"), outcome.as);
-    return this.#follow(this.#handle(exchange, site), way, hops + 1);
+    return this.#follow(this.#handle(exchange, site), exchange, site, hops + 1);
   }
 
   /** The reply to a request that is refused. */

@@ -11,7 +11,6 @@ import type { Limits, Timeouts } from "../config/config.ts";
 import { ExchangeAborted, type Peer, type Reply, type Source } from "../handlers/handler.ts";
 import { CHUNK_END, encodeChunkHead, LAST_CHUNK } from "../http/chunked.ts";
 import { HttpError } from "../http/error.ts";
-import type { Field } from "../http/fields.ts";
 import { isPersistent } from "../http/framing.ts";
 import { HeadReader, type ParsedHead } from "../http/head.ts";
 import {
@@ -19,6 +18,7 @@ import {
   encodeResponseHead,
   measureResponseHead,
   type ResponseFraming,
+  type ResponseHead,
   writeResponseHead,
 } from "../http/response.ts";
 import type { Logger } from "../observe/logger.ts";
@@ -70,8 +70,8 @@ const DISCARD_MS = 1_000;
 const LINGER_MS = 2_000;
 /** How long an idle connection of a stopping server may still send a request that was under way. */
 const DRAIN_IDLE_MS = 200;
-/** Content up to here is copied behind its head, so that both go out in one write. */
-const COPY_BYTES_MAX = 12 * 1024;
+/** An answer that waits in the output's buffer for its last write. */
+const GATHERED = Symbol("gathered");
 
 /** A client's way from its first byte to its last. */
 export class Client implements Deadline, ExchangeClient {
@@ -92,6 +92,7 @@ export class Client implements Deadline, ExchangeClient {
   readonly #output: Output;
   readonly #reader: HeadReader;
   #state: State = "READ_REQ";
+  #publishedState: State | null = null;
   #exchange: ClientExchange | null = null;
   #controller: AbortController | null = null;
   isDestroyed = false;
@@ -146,19 +147,19 @@ export class Client implements Deadline, ExchangeClient {
   /** Serves it until it is gone. Never rejects. */
   async serve(): Promise<void> {
     const { clock, metrics, timeouts } = this.#host;
-    metrics.move(null, this.#state);
+    this.#publish();
     clock.add(this);
     this.#readDeadlineMs = clock.now() + timeouts.headerMs;
     try {
       await this.#connection.handshake?.();
-      while (await this.#serveRequest());
+      await this.#run();
     } catch (error) {
       this.#failed(error);
     }
     clock.remove(this);
     this.destroy("clientGone");
     this.#setIdle(false);
-    metrics.move(this.#state, null);
+    metrics.move(this.#publishedState, null);
     this.#host.over(this);
   }
 
@@ -214,9 +215,14 @@ export class Client implements Deadline, ExchangeClient {
   }
 
   #step(event: Event): void {
-    const next = step(this.#state, event);
-    this.#host.metrics.move(this.#state, next);
-    this.#state = next;
+    this.#state = step(this.#state, event);
+  }
+
+  /** Counts the client in its present state; called before each wait, since in between nobody could see it. */
+  #publish(): void {
+    if (this.#state === this.#publishedState) return;
+    this.#host.metrics.move(this.#publishedState, this.#state);
+    this.#publishedState = this.#state;
   }
 
   #setIdle(isIdle: boolean): void {
@@ -241,72 +247,137 @@ export class Client implements Deadline, ExchangeClient {
     this.#goneDeadlineMs = this.#host.clock.now() + exchange.clientGoneMs;
   }
 
-  /** One request and its answer. Resolves with whether there may be another. */
-  async #serveRequest(): Promise<boolean> {
-    let head: ParsedHead | null;
-    try {
-      head = this.#reader.read(this.input.buffer, this.input.start, this.input.end);
-      while (head === null) {
-        if (!(await this.#readMore())) return false;
-        head = this.#reader.read(this.input.buffer, this.input.start, this.input.end);
+  /** Reads and answers until the connection ends. */
+  async #run(): Promise<void> {
+    const { input } = this;
+    while (!this.isDestroyed) {
+      let head: ParsedHead | null;
+      try {
+        head = this.#reader.read(input.buffer, input.start, input.end);
+      } catch (error) {
+        if (error instanceof HttpError) await this.#refuse(error);
+        else throw error;
+        return;
       }
-    } catch (error) {
-      if (!(error instanceof HttpError)) throw error;
-      await this.#refuse(error);
-      return false;
+      if (head === null) {
+        this.#awaitInput();
+        const hasMore = await input.fill();
+        if (this.#lateRefusal !== null) return await this.#lateRefusal;
+        if (!hasMore) return await this.#endedEarly();
+        this.#inputCame();
+        continue;
+      }
+      const answered = this.#answer(head);
+      if (answered !== GATHERED) {
+        if (!(await answered)) return;
+      } else if (input.isEmpty) {
+        this.#publish();
+        await this.#output.flush();
+      }
+      this.#next();
     }
-    this.input.start += head.bytes;
-    this.#readDeadlineMs = Infinity;
-    this.#setIdle(false);
-    this.#step("head");
-    this.#requests++;
-    this.input.hold();
-    const isReusable = await this.#answer(head);
-    if (!isReusable || this.isDestroyed) return false;
+  }
+
+  /** An answer is out, its request complete: on to the next. */
+  #next(): void {
+    if (this.isDestroyed) return;
+    this.#step("sent");
     this.#step("next");
     this.#exchange = null;
     this.input.release();
     this.#goneDeadlineMs = Infinity;
-    return true;
   }
 
-  async #answer(head: ParsedHead): Promise<boolean> {
+  /**
+   * Answers a request.
+   *
+   * What needs no wait is gathered at once: that is the common case, and a promise for each step of it would cost more than
+   * the steps.
+   *
+   * @returns Whether there may be another request, for those that take longer: then their last byte is out.
+   */
+  #answer(head: ParsedHead): typeof GATHERED | Promise<boolean> {
+    this.input.start += head.bytes;
+    this.input.hold();
+    this.#readDeadlineMs = Infinity;
+    this.#step("head");
+    this.#requests++;
     let exchange: ClientExchange;
     try {
       exchange = new ClientExchange(this, head, this.now());
     } catch (error) {
       if (!(error instanceof HttpError)) throw error;
-      await this.#refuse(error, head);
-      return false;
+      return this.#refuse(error, head).then(() => false);
     }
     this.#exchange = exchange;
-    const reply = await this.#reply(exchange);
+    let reply: Reply;
+    try {
+      const answer = this.#host.answerer.answer(exchange);
+      if (answer instanceof Promise) return this.#answerLater(exchange, answer);
+      this.#step("respond");
+      reply = answer;
+    } catch (error) {
+      const refusal = this.#errorReply(exchange, error);
+      if (refusal instanceof Promise) return this.#answerLater(exchange, refusal);
+      this.#step("refuse");
+      reply = refusal;
+    }
+    const framing = this.#decideFraming(exchange, reply);
+    return this.#gather(exchange, reply, framing) ? GATHERED : this.#finish(exchange, reply, framing);
+  }
+
+  /** Whether the whole answer could be gathered, and nothing is left to do for its request. */
+  #gather(exchange: ClientExchange, reply: Reply, framing: ResponseFraming): boolean {
+    const { body } = reply;
+    if (
+      !framing.persistent || !exchange.clientBody.isComplete ||
+      (body !== null && !(body instanceof Uint8Array))
+    ) {
+      return false;
+    }
+    const content = framing.hasBody && body !== null ? body : NOTHING;
+    const head = this.#responseHead(exchange, reply, framing);
+    const headBytes = measureResponseHead(head);
+    const place = this.#output.reserve(headBytes + content.length);
+    if (place === null) return false;
+    writeResponseHead(head, place.buffer, place.offset);
+    place.buffer.set(content, place.offset + headBytes);
+    this.#output.advance(headBytes + content.length);
+    this.#step("send");
+    this.#note(exchange, reply, content.length);
+    return true;
+  }
+
+  async #answerLater(exchange: ClientExchange, answer: Promise<Reply>): Promise<boolean> {
+    this.#publish();
+    let reply: Reply;
+    try {
+      if (this.#output.pendingBytes > 0) await this.#output.flush();
+      reply = await answer;
+      if (!this.isDestroyed) this.#step("respond");
+    } catch (error) {
+      if (this.isDestroyed) throw error;
+      reply = await this.#errorReply(exchange, error);
+      if (!this.isDestroyed) this.#step("refuse");
+    }
     if (this.isDestroyed) {
       if (isSource(reply.body)) reply.body.close(new ExchangeAborted("clientGone"));
       return false;
     }
-    return await this.#finish(exchange, reply);
+    return await this.#finish(exchange, reply, this.#decideFraming(exchange, reply));
   }
 
-  async #readMore(): Promise<boolean> {
-    if (this.#output.pendingBytes > 0) await this.#output.flush();
-    const { input } = this;
-    const wasEmpty = input.isEmpty;
-    if (wasEmpty) {
-      this.#setIdle(true);
-      if (this.#requests > 0) this.#readDeadlineMs = this.#idleDeadline();
-    }
-    const hasMore = await input.fill();
-    if (this.#lateRefusal !== null) {
-      await this.#lateRefusal;
-      return false;
-    }
-    if (!hasMore) return this.#endedEarly();
-    if (wasEmpty) {
-      this.#setIdle(false);
-      if (this.#requests > 0) this.#readDeadlineMs = this.#host.clock.now() + this.#host.timeouts.headerMs;
-    }
-    return !this.isDestroyed;
+  #awaitInput(): void {
+    if (!this.input.isEmpty) return;
+    this.#publish();
+    this.#setIdle(true);
+    if (this.#requests > 0) this.#readDeadlineMs = this.#idleDeadline();
+  }
+
+  #inputCame(): void {
+    if (!this.#isIdle) return;
+    this.#setIdle(false);
+    if (this.#requests > 0) this.#readDeadlineMs = this.now() + this.#host.timeouts.headerMs;
   }
 
   #idleDeadline(): number {
@@ -315,11 +386,9 @@ export class Client implements Deadline, ExchangeClient {
   }
 
   /** The client has closed its sending side between two requests, or within one. */
-  async #endedEarly(): Promise<false> {
-    if (!this.isDestroyed && !this.input.isLost && !this.input.isEmpty) {
-      await this.#refuse(new HttpError(400, "the head broke off", { close: true }));
-    }
-    return false;
+  async #endedEarly(): Promise<void> {
+    if (this.isDestroyed || this.input.isLost || this.input.isEmpty) return;
+    await this.#refuse(new HttpError(400, "the head broke off", { close: true }));
   }
 
   /** The body is complete: what the client sends now is its next request, or its leaving. */
@@ -327,11 +396,17 @@ export class Client implements Deadline, ExchangeClient {
     if (this.#exchange?.isDelegated) this.input.watch();
   }
 
+  /** A local redirect leads back from the script to routing. */
+  rerouted(): void {
+    this.#step("reroute");
+  }
+
   /** A script or gateway is wanted. */
   delegated(): void {
     const exchange = this.#exchange;
     if (exchange === null) return;
     this.#step("delegate");
+    this.#publish();
     if (exchange.clientBody.isComplete) this.input.watch();
     if (this.input.isEnded) this.#startGoneDeadline(exchange);
   }
@@ -348,25 +423,9 @@ export class Client implements Deadline, ExchangeClient {
     return this.#host.nextRequestId();
   }
 
-  async #reply(exchange: ClientExchange): Promise<Reply> {
-    try {
-      const answer = this.#host.answerer.answer(exchange, () => this.#step("reroute"));
-      if (answer instanceof Promise && this.#output.pendingBytes > 0) await this.#output.flush();
-      const reply = answer instanceof Promise ? await answer : answer;
-      if (!this.isDestroyed) this.#step("respond");
-      return reply;
-    } catch (error) {
-      if (this.isDestroyed) throw error;
-      const reply = await this.#errorReply(exchange, error);
-      this.#step("refuse");
-      return reply;
-    }
-  }
-
-  async #errorReply(exchange: ClientExchange, error: unknown): Promise<Reply> {
+  #errorReply(exchange: ClientExchange, error: unknown): Reply | Promise<Reply> {
     const refusal = error instanceof HttpError ? error : this.#bug(exchange, error);
-    const reply = await this.#host.answerer.refuse(exchange, refusal);
-    return refusal.close ? { ...reply, close: true } : reply;
+    return this.#host.answerer.refuse(exchange, refusal);
   }
 
   #bug(exchange: ClientExchange, error: unknown): HttpError {
@@ -390,33 +449,24 @@ export class Client implements Deadline, ExchangeClient {
       length: content.length,
       keepAlive: false,
     });
-    await this.#writeHead(reply, framing, reply.fields);
+    await this.#writeHead({ status: reply.status, fields: reply.fields, date: this.#host.date(), framing });
     await this.#output.write(framing.hasBody ? content : NOTHING);
-    this.#step("sent");
     this.#host.metrics.answered(reply.status, 0);
     this.#host.record?.({ ...record, bytes: content.length });
     await this.#linger();
   }
 
   /** Sends the reply and takes what the request still has. Resolves with whether the connection can be used again. */
-  async #finish(exchange: ClientExchange, reply: Reply): Promise<boolean> {
-    const keepAlive = this.#canGoOn(exchange, reply);
+  async #finish(exchange: ClientExchange, reply: Reply, framing: ResponseFraming): Promise<boolean> {
     const source = isSource(reply.body) ? reply.body : null;
-    const framing = decideFraming({
-      requestMinor: exchange.head.minor,
-      method: exchange.head.method,
-      status: reply.status,
-      length: reply.body === null ? 0 : reply.body.length,
-      keepAlive,
-    });
     let sentBytes = 0;
     let failure: unknown = null;
     try {
       this.#step("send");
+      this.#publish();
       sentBytes = source?.raw
         ? await this.#sendRaw(source)
         : await this.#send(exchange, reply, framing, source);
-      this.#step("sent");
     } catch (error) {
       failure = error;
       throw error;
@@ -428,6 +478,16 @@ export class Client implements Deadline, ExchangeClient {
     if (framing.persistent && !source?.raw && await this.#discard(exchange)) return true;
     await this.#linger();
     return false;
+  }
+
+  #decideFraming(exchange: ClientExchange, reply: Reply): ResponseFraming {
+    return decideFraming({
+      requestMinor: exchange.head.minor,
+      method: exchange.head.method,
+      status: reply.status,
+      length: reply.body === null ? 0 : reply.body.length,
+      keepAlive: this.#canGoOn(exchange, reply),
+    });
   }
 
   #canGoOn(exchange: ClientExchange, reply: Reply): boolean {
@@ -447,26 +507,26 @@ export class Client implements Deadline, ExchangeClient {
     framing: ResponseFraming,
     source: Source | null,
   ): Promise<number> {
-    const written = this.#writeHead(reply, framing, exchange.responseFields(reply));
-    if (written !== undefined) await written;
+    await this.#writeHead(this.#responseHead(exchange, reply, framing));
     if (source !== null && framing.hasBody) return await this.#sendSource(source, framing);
     const { body } = reply;
-    const content = framing.hasBody && body instanceof Uint8Array ? body : null;
-    const isGathered = content === null || (content.length <= COPY_BYTES_MAX && this.#output.append(content));
-    if (!isGathered) await this.#output.write(content);
-    else if (this.input.isEmpty || exchange.isDelegated) await this.#output.flush();
-    return content?.length ?? 0;
+    const content = framing.hasBody && body instanceof Uint8Array ? body : NOTHING;
+    await this.#output.write(content);
+    return content.length;
+  }
+
+  #responseHead(exchange: ClientExchange, reply: Reply, framing: ResponseFraming): ResponseHead {
+    const { status, reason } = reply;
+    return { status, reason, fields: exchange.responseFields(reply), date: this.#host.date(), framing };
   }
 
   /** Gathers a head; only one that does not fit behind what is gathered has to wait. */
-  #writeHead(reply: Reply, framing: ResponseFraming, fields: readonly Field[]): Promise<void> | undefined {
-    const head = { status: reply.status, reason: reply.reason, fields, date: this.#host.date(), framing };
+  async #writeHead(head: ResponseHead): Promise<void> {
     const bytes = measureResponseHead(head);
     const place = this.#output.reserve(bytes);
-    if (place === null) return this.#output.write(encodeResponseHead(head));
+    if (place === null) return await this.#output.write(encodeResponseHead(head));
     writeResponseHead(head, place.buffer, place.offset);
     this.#output.advance(bytes);
-    return undefined;
   }
 
   async #sendSource(source: Source, framing: ResponseFraming): Promise<number> {
@@ -535,6 +595,8 @@ export class Client implements Deadline, ExchangeClient {
   async #linger(): Promise<void> {
     if (this.isDestroyed) return;
     await this.#output.flush();
+    this.#step("sent");
+    this.#publish();
     await this.#connection.closeWrite();
     this.input.release();
     this.#readDeadlineMs = this.#host.clock.now() + LINGER_MS;

@@ -33,6 +33,8 @@ export interface ExchangeClient extends BodyHost {
   nextRequestId(): string;
   /** A script or gateway is wanted. */
   delegated(): void;
+  /** It was, and another path answers instead. */
+  rerouted(): void;
 }
 
 /** After a local redirect there is no body (RFC 3875, 6.2.2). */
@@ -155,6 +157,7 @@ export class ClientExchange implements Exchange {
     this.#target = target;
     if (as === "fallback") return;
     this.#isLocal = true;
+    if (this.isDelegated) this.#client.rerouted();
     this.isDelegated = false;
     if (this.#method !== "HEAD") this.#method = "GET";
   }
