@@ -27,8 +27,9 @@ export interface FieldSection {
   combined(name: string): string | null;
 }
 
-/** What a {@linkcode FieldLines} keeps of each line: where its name begins, its colon, and its CR. */
-const MARKS = 3;
+/** What is kept of each line: where its colon is, and its CR. Its name begins behind the line before it. */
+const MARKS = 2;
+const CRLF_BYTES = 2;
 
 /** A field section over the bytes it was read from, which nobody overwrites while it lives. */
 export class FieldLines implements FieldSection {
@@ -44,7 +45,7 @@ export class FieldLines implements FieldSection {
    *
    * @param bytes Where the section lies.
    * @param origin Where it begins in `bytes`.
-   * @param marks For each line the places of its name, colon and CR, counted from `origin`.
+   * @param marks For each line the places of its colon and its CR, counted from `origin`.
    */
   constructor(bytes: Uint8Array, origin: number, marks: readonly number[]) {
     this.bytes = bytes;
@@ -56,7 +57,7 @@ export class FieldLines implements FieldSection {
   /** The name of line `index` as it was spelled. */
   nameAt(index: number): string {
     const mark = this.#markOf(index);
-    return decodeOctets(this.bytes, this.#origin + this.#marks[mark], this.#origin + this.#marks[mark + 1]);
+    return decodeOctets(this.bytes, this.#origin + this.#nameStart(mark), this.#origin + this.#marks[mark]);
   }
 
   /** The value of line `index`, without surrounding white space. */
@@ -67,8 +68,8 @@ export class FieldLines implements FieldSection {
   /** Where the value of line `index` begins in `bytes`, behind white space. */
   valueStart(index: number): number {
     const mark = this.#markOf(index);
-    const end = this.#origin + this.#marks[mark + 2];
-    let start = this.#origin + this.#marks[mark + 1] + 1;
+    const end = this.#origin + this.#marks[mark + 1];
+    let start = this.#origin + this.#marks[mark] + 1;
     while (start < end && isSpace(this.bytes[start])) start++;
     return start;
   }
@@ -76,8 +77,8 @@ export class FieldLines implements FieldSection {
   /** Where the value of line `index` ends in `bytes`, without white space behind it. */
   valueEnd(index: number): number {
     const mark = this.#markOf(index);
-    const start = this.#origin + this.#marks[mark + 1] + 1;
-    let end = this.#origin + this.#marks[mark + 2];
+    const start = this.#origin + this.#marks[mark] + 1;
+    let end = this.#origin + this.#marks[mark + 1];
     while (start < end && isSpace(this.bytes[end - 1])) end--;
     return end;
   }
@@ -101,8 +102,12 @@ export class FieldLines implements FieldSection {
   indexOf(name: string, from: number): number {
     const marks = this.#marks;
     const length = name.length;
-    for (let mark = from * MARKS; mark < marks.length; mark += MARKS) {
-      if (marks[mark + 1] - marks[mark] === length && this.#isNamed(marks[mark], name)) return mark / MARKS;
+    let mark = from * MARKS;
+    let start = mark === 0 ? 0 : marks[mark - 1] + CRLF_BYTES;
+    while (mark < marks.length) {
+      if (marks[mark] - start === length && this.#isNamed(start, name)) return mark / MARKS;
+      start = marks[mark + 1] + CRLF_BYTES;
+      mark += MARKS;
     }
     return -1;
   }
@@ -110,12 +115,12 @@ export class FieldLines implements FieldSection {
   /** The length of line `index`'s name in bytes. */
   nameBytesAt(index: number): number {
     const mark = this.#markOf(index);
-    return this.#marks[mark + 1] - this.#marks[mark];
+    return this.#marks[mark] - this.#nameStart(mark);
   }
 
   /** Whether line `index` has that name, given in lower case. */
   isNamed(index: number, name: string): boolean {
-    return this.nameBytesAt(index) === name.length && this.#isNamed(this.#marks[index * MARKS], name);
+    return this.nameBytesAt(index) === name.length && this.#isNamed(this.#nameStart(index * MARKS), name);
   }
 
   #isNamed(place: number, name: string): boolean {
@@ -125,6 +130,10 @@ export class FieldLines implements FieldSection {
       if (LOWER[bytes[start + i]] !== name.charCodeAt(i)) return false;
     }
     return true;
+  }
+
+  #nameStart(mark: number): number {
+    return mark === 0 ? 0 : this.#marks[mark - 1] + CRLF_BYTES;
   }
 
   #markOf(index: number): number {
@@ -160,8 +169,6 @@ export class FieldSectionReader {
   #state = State.LineStart;
   /** How far it has read; like all places here, counted from where the section begins. */
   #at = 0;
-  #nameStart = 0;
-  #colon = 0;
   #marks: number[] = [];
 
   /** Makes a reader that takes at most what `limits` say. */
@@ -199,6 +206,8 @@ export class FieldSectionReader {
   read(bytes: Uint8Array, origin: number, end: number): number {
     const limit = origin + this.#limits.headerBytes;
     const bound = end < limit ? end : limit;
+    const marks = this.#marks;
+    const marksMax = this.#limits.headerCount * MARKS;
     let at = origin + this.#at;
     let state = this.#state;
     while (at < end) {
@@ -211,8 +220,7 @@ export class FieldSectionReader {
         }
         if (at >= limit) throw tooLarge();
         if (TOKEN[byte] === 0) throw badLineStart(byte);
-        if (this.#marks.length === this.#limits.headerCount * MARKS) throw tooMany();
-        this.#nameStart = at - origin;
+        if (marks.length === marksMax) throw tooMany();
         state = State.Name;
       }
       if (state === State.Name) {
@@ -220,7 +228,7 @@ export class FieldSectionReader {
         if (at === end) break;
         if (at >= limit) throw tooLarge();
         if (bytes[at] !== 0x3a) throw badName(bytes[at]);
-        this.#colon = at - origin;
+        marks.push(at - origin);
         at++;
         state = State.Value;
       }
@@ -236,7 +244,7 @@ export class FieldSectionReader {
       if (state === State.LineFeed) {
         if (at >= limit) throw tooLarge();
         if (bytes[at] !== LF) throw malformed("a bare CR in a field line");
-        this.#marks.push(this.#nameStart, this.#colon, at - 1 - origin);
+        marks.push(at - 1 - origin);
         at++;
         state = State.LineStart;
       } else if (state === State.LastLineFeed) {

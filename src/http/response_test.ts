@@ -6,6 +6,7 @@ import {
   encodeResponseHead,
   type FramingRequest,
   measureResponseHead,
+  prepareFields,
   type ResponseFraming,
   type ResponseHead,
   writeResponseHead,
@@ -234,6 +235,23 @@ Deno.test({
     for (const status of [99, 1000, 200.5, NaN]) {
       assertThrows(() => render({ status }), Error, "is no status");
     }
+  },
+});
+
+Deno.test({
+  name: "prepareFields() changes nothing but the time it takes",
+  permissions: "none",
+  fn() {
+    const fields: readonly Field[] = [["Content-Type", "text/plain"], ["X-A", "é"]];
+    const prepared = prepareFields(fields);
+    assertEquals(prepared, fields);
+    assertEquals(Object.isFrozen(prepared) && prepared.every((field) => Object.isFrozen(field)), true);
+    assertEquals(render({ fields: prepared, moreFields: prepared }), render({ fields, moreFields: fields }));
+    const head: ResponseHead = { status: 200, fields: prepared, date: null, framing: FRAMING };
+    assertThrows(() => writeResponseHead(head, new Uint8Array(measureResponseHead(head) - 1), 0), RangeError);
+    assertThrows(() => writeResponseHead(head, new Uint8Array(20), 0), RangeError);
+    assertThrows(() => prepareFields([["A", "b\r\nC: d"]]), Error, "was to be sent");
+    assertEquals(render({ fields: prepareFields([]) }), "HTTP/1.1 200 OK\r\n\r\n");
   },
 });
 
