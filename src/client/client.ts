@@ -98,6 +98,8 @@ export class Client implements Deadline, ExchangeClient {
   isDestroyed = false;
   #requests = 0;
   #isIdle = false;
+  /** When the first byte of the request came. */
+  #beganMs = 0;
   /** The deadline of READ_REQ, of lingering, and of a client that has left; each Infinity when it does not apply. */
   #readDeadlineMs = Infinity;
   #goneDeadlineMs = Infinity;
@@ -119,7 +121,7 @@ export class Client implements Deadline, ExchangeClient {
     this.input.onGone = (how) => this.#left(how);
     this.now = () => host.clock.now();
     this.bodyLimits = host.bodyLimits;
-    this.#output = new Output(connection, this.now, host.timeouts.writeMs);
+    this.#output = new Output(connection, host.clock, host.timeouts.writeMs);
     this.#reader = new HeadReader(host.limits);
   }
 
@@ -304,7 +306,7 @@ export class Client implements Deadline, ExchangeClient {
     this.#requests++;
     let exchange: ClientExchange;
     try {
-      exchange = new ClientExchange(this, head, this.now());
+      exchange = new ClientExchange(this, head, this.#beganMs);
     } catch (error) {
       if (!(error instanceof HttpError)) throw error;
       return this.#refuse(error, head).then(() => false);
@@ -377,12 +379,13 @@ export class Client implements Deadline, ExchangeClient {
   #inputCame(): void {
     if (!this.#isIdle) return;
     this.#setIdle(false);
-    if (this.#requests > 0) this.#readDeadlineMs = this.now() + this.#host.timeouts.headerMs;
+    this.#beganMs = this.now();
+    if (this.#requests > 0) this.#readDeadlineMs = this.#beganMs + this.#host.timeouts.headerMs;
   }
 
   #idleDeadline(): number {
     const { clock, timeouts } = this.#host;
-    return clock.now() + (this.#host.isDraining() ? DRAIN_IDLE_MS : timeouts.keepAliveMs);
+    return clock.coarseMs + (this.#host.isDraining() ? DRAIN_IDLE_MS : timeouts.keepAliveMs);
   }
 
   /** The client has closed its sending side between two requests, or within one. */

@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { Clock } from "../time/clock.ts";
+
 /** The writing half of a connection. */
 export interface Writable {
   /** As of `Deno.Conn`. */
@@ -25,7 +27,7 @@ export class Output {
   sentBytes = 0;
 
   readonly #sink: Writable;
-  readonly #now: () => number;
+  readonly #clock: Clock;
   readonly #timeoutMs: number;
   #gathered: Uint8Array<ArrayBuffer> | null = null;
   #length = 0;
@@ -34,12 +36,12 @@ export class Output {
 
   /**
    * @param sink What is written to.
-   * @param now Milliseconds of the clock.
+   * @param clock Whose time `deadlineMs` is in.
    * @param timeoutMs How long a write may make no progress.
    */
-  constructor(sink: Writable, now: () => number, timeoutMs: number) {
+  constructor(sink: Writable, clock: Clock, timeoutMs: number) {
     this.#sink = sink;
-    this.#now = now;
+    this.#clock = clock;
     this.#timeoutMs = timeoutMs;
   }
 
@@ -105,7 +107,7 @@ export class Output {
   async #writeInTurn(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     let rest = bytes;
     while (rest.length > 0) {
-      this.deadlineMs = this.#now() + this.#timeoutMs;
+      this.deadlineMs = this.#clock.coarseMs + this.#timeoutMs;
       const count = await this.#sink.write(rest);
       this.sentBytes += count;
       if (count === rest.length) break;

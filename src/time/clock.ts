@@ -19,6 +19,8 @@ export interface Deadline {
 export interface Clock {
   /** Milliseconds, monotonic. */
   now(): number;
+  /** The time as it was last read, at most a tick ago: good enough for deadlines, and it costs nothing. */
+  readonly coarseMs: number;
   /** From now on `deadline` is looked at in each tick. */
   add(deadline: Deadline): void;
   /** No longer. Harmless when it was not there. */
@@ -42,7 +44,7 @@ export class LoopClock implements Clock {
 
   /** Milliseconds, monotonic. */
   now(): number {
-    return performance.now();
+    return this.coarseMs = performance.now();
   }
 
   /** From now on `deadline` is looked at in each tick. */
@@ -62,7 +64,7 @@ export class LoopClock implements Clock {
       this.#timer = null;
       return;
     }
-    expireDue(this.#deadlines, performance.now());
+    expireDue(this.#deadlines, this.now());
   }
 }
 
@@ -84,6 +86,11 @@ export class ManualClock implements Clock {
   /** No longer. */
   remove(deadline: Deadline): void {
     this.#deadlines.delete(deadline);
+  }
+
+  /** The same: this clock stands still between two turns. */
+  get coarseMs(): number {
+    return this.#nowMs;
   }
 
   /** How many deadlines are kept: none may be left behind. */
