@@ -31,6 +31,8 @@ export interface Clock {
 export class LoopClock implements Clock {
   readonly #deadlines = new Set<Deadline>();
   readonly #tickMs: number;
+  /** The time as it was last read. */
+  coarseMs = 0;
   #timer: ReturnType<typeof setInterval> | null = null;
 
   /**
