@@ -1,0 +1,78 @@
+/**
+ * The commands.
+ *
+ * @module
+ */
+
+import type { Command } from "./command.ts";
+import { CONFIG_FLAG, SERVE_FLAGS } from "./flags.ts";
+
+/** All commands, in the order of help; the first is what runs without a name. */
+export const COMMANDS: readonly Command[] = [
+  {
+    name: "serve",
+    synopsis: "[ROOT] [flags]",
+    summary: "serve a folder, a script, or what pollux.yaml says",
+    flags: SERVE_FLAGS,
+    positionals: [0, 1],
+    examples: [
+      ["pollux", "pollux.yaml, or else static/ and cgi-bin/"],
+      ["pollux ./site --listen :8000", "a folder, to the whole network"],
+      ["pollux ./script.py --dev", "one script, its failures in the browser"],
+    ],
+    load: async () => (await import("./serve.ts")).serve,
+  },
+  {
+    name: "check",
+    synopsis: "[--config FILE]",
+    summary: "validate a configuration and name every fault",
+    flags: [CONFIG_FLAG],
+    positionals: [0, 1],
+    examples: [["pollux check --config /etc/pollux.yaml", "exit status 0: valid; 2: not"]],
+    load: async () => (await import("./check.ts")).check,
+  },
+  {
+    name: "explain",
+    synopsis: "URL-PATH [--config FILE]",
+    summary: "say how a request would be handled, without making it",
+    flags: [CONFIG_FLAG],
+    positionals: [1, 1],
+    examples: [
+      ["pollux explain /cgi-bin/hello.py/a", "site, route, script, interpreter, PATH_INFO"],
+      ["pollux explain http://example.org/", "the same for one of several sites"],
+    ],
+    load: async () => (await import("./explain.ts")).explain,
+  },
+  {
+    name: "init",
+    synopsis: "[DIR]",
+    summary: "write a commented pollux.yaml, a page and a script",
+    flags: [],
+    positionals: [0, 1],
+    examples: [["pollux init site && cd site && pollux", "a site of your own; nothing is overwritten"]],
+    load: async () => (await import("./init.ts")).init,
+  },
+  {
+    name: "version",
+    synopsis: "",
+    summary: "the version of Pollux",
+    flags: [],
+    positionals: [0, 0],
+    examples: [],
+    load: async () => (await import("./version.ts")).version,
+  },
+  {
+    name: "help",
+    synopsis: "[COMMAND]",
+    summary: "this page, or a command's",
+    flags: [],
+    positionals: [0, 1],
+    examples: [],
+    load: async () => (await import("./help.ts")).help,
+  },
+];
+
+/** The command of this name; undefined when there is none. */
+export function findCommand(name: string): Command | undefined {
+  return COMMANDS.find((command) => command.name === name);
+}

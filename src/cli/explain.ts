@@ -1,0 +1,283 @@
+/**
+ * `pollux explain`: each decision on the way from a URL to what answers it, in the order in which the server takes them,
+ * by the server's own code. No request is made, and no script is started.
+ *
+ * @module
+ */
+
+import { findScript } from "../cgi/script.ts";
+import type {
+  CgiHandlerConfig,
+  Config,
+  FilesHandlerConfig,
+  Place,
+  Route,
+  ScriptHandling,
+} from "../config/config.ts";
+import { DEFAULT_FILE, loadConfig } from "../config/load.ts";
+import { formatDuration } from "../config/units.ts";
+import { findProgram } from "../config/warnings.ts";
+import { mayNameFile } from "../handlers/file_path.ts";
+import { ServedFolder } from "../handlers/open_file.ts";
+import { Secrets } from "../handlers/secrets.ts";
+import { HttpError } from "../http/error.ts";
+import { splitAuthority } from "../http/host.ts";
+import { parseTarget, type Target } from "../http/target.ts";
+import { buildTable, findSite, matchRoute } from "../route/table.ts";
+import { LoopClock } from "../time/clock.ts";
+import { EXIT_FAILURE, EXIT_OK, EXIT_USAGE } from "./command.ts";
+import { flagValue, type ParsedFlags } from "./flags.ts";
+import { sayFaults, sayUsage, type Terminal } from "./terminal.ts";
+
+/** Explains a URL or a URL path; 1 when it would be refused or not found. */
+export async function explain(parsed: ParsedFlags, terminal: Terminal): Promise<number> {
+  const [url] = parsed.positionals;
+  if (!/^(?:\/|https?:\/\/)/.test(url)) {
+    sayUsage(terminal, `${JSON.stringify(url)} is no URL path: write /${url}`, "explain");
+    return EXIT_USAGE;
+  }
+  const file = flagValue(parsed, "config");
+  const loaded = await loadConfig({ file, env: terminal.env, cwd: terminal.cwd, places: true });
+  if ("faults" in loaded) {
+    sayFaults(terminal, loaded.faults);
+    return EXIT_USAGE;
+  }
+  const { config } = loaded;
+  const explanation = new Explanation(config, file ?? DEFAULT_FILE, terminal.env.get("PATH") ?? "");
+  let status = EXIT_OK;
+  try {
+    await explanation.run(url);
+  } catch (error) {
+    if (!(error instanceof HttpError)) throw error;
+    explanation.note("answer", `${error.status}: ${error.message}`);
+    status = EXIT_FAILURE;
+  }
+  for (const line of explanation.lines()) terminal.out(line);
+  return status;
+}
+
+class Explanation {
+  readonly #config: Config;
+  readonly #fileName: string;
+  readonly #path: string;
+  readonly #notes: [string, string][] = [];
+
+  constructor(config: Config, fileName: string, path: string) {
+    this.#config = config;
+    this.#fileName = fileName;
+    this.#path = path;
+  }
+
+  note(name: string, value: string): void {
+    this.#notes.push([name, value]);
+  }
+
+  lines(): string[] {
+    const width = Math.max(...this.#notes.map(([name]) => name.length));
+    return this.#notes.map(([name, value]) => `${name.padEnd(width)}  ${value}`);
+  }
+
+  /** Notes every step; throws HttpError where the server would refuse. */
+  async run(url: string): Promise<void> {
+    // As a browser would send what a person types.
+    // deno-lint-ignore no-control-regex
+    const target = parseTarget(url.replace(/[^\u0000-\u007f]+| /gu, encodeURIComponent), "GET");
+    const host = target.authority === null ? "" : splitAuthority(target.authority).host.toLowerCase();
+    const table = buildTable(this.#config);
+    const site = findSite(table, this.#listenerFor(url), host);
+    const name = site.site.hosts.length === 0 ? "the default" : site.site.hosts.join(", ");
+    this.note("path", target.path);
+    this.note("site", this.#at(name, site.site.place));
+    const match = matchRoute(site, target.path);
+    if (match === null) throw new HttpError(404, "no route takes this path");
+    const { route } = match;
+    this.note("route", this.#at(route.path, route.place));
+    if (match.lacksSlash) {
+      this.note("answer", `308 to ${target.rawPath}/`);
+      return;
+    }
+    this.#noteModifiers(route);
+    await this.#handler(route, target, match.rest);
+  }
+
+  async #handler(route: Route, target: Target, rest: string): Promise<void> {
+    const { handler } = route;
+    switch (handler.kind) {
+      case "files":
+        this.note("handler", `files in ${handler.dir}`);
+        await this.#files(handler, route, target, rest);
+        return;
+      case "cgi":
+        this.note("handler", `cgi, ${handler.isFolder ? "scripts in" : "the program"} ${handler.target}`);
+        this.#cgi(handler, route, target, rest);
+        return;
+      case "fastcgi":
+      case "scgi": {
+        const addresses = handler.addresses.map((one) =>
+          one.transport === "unix" ? `unix:${one.path}` : `${one.hostname}:${one.port}`
+        );
+        this.note("handler", `${handler.kind} at ${addresses.join(", ")}`);
+        return;
+      }
+      case "redirect":
+        this.note("handler", `redirect ${handler.status} to ${handler.target}`);
+        return;
+      case "respond":
+        this.note("handler", `respond ${handler.status} with ${handler.text.length} characters`);
+        return;
+      case "status":
+        this.note("handler", "the status page");
+        return;
+      default:
+        handler satisfies never;
+    }
+  }
+
+  async #files(handler: FilesHandlerConfig, route: Route, target: Target, rest: string): Promise<void> {
+    const rules = {
+      hidden: handler.hidden,
+      isWellKnown: route.path === "/",
+      isWindows: Deno.build.os === "windows",
+    };
+    if (!mayNameFile(rest, rules)) throw new HttpError(404, "the path names no file that is served");
+    if (target.hasEncodedSlash) throw new HttpError(404, "an encoded slash is in no file's name");
+    const folder = new ServedFolder(
+      handler.dir,
+      handler.followSymlinks,
+      new Secrets(this.#config.secrets, new LoopClock()),
+    );
+    const below = rest.endsWith("/") ? rest.slice(0, -1) : rest;
+    const script = await this.#scriptAmongFiles(handler, folder, rest);
+    if (script) return;
+    const found = await folder.locate(below);
+    if (found.kind === "file" && !rest.endsWith("/")) {
+      this.note("file", found.realPath);
+      return;
+    }
+    if (found.kind === "folder") {
+      if (!rest.endsWith("/") && rest !== "") {
+        this.note("answer", `308 to ${target.rawPath}/`);
+        return;
+      }
+      if (await this.#index(handler, folder, below)) return;
+      if (handler.list) {
+        this.note("listing", found.realPath);
+        return;
+      }
+    }
+    if (handler.fallback !== null) {
+      this.note("fallback", `${handler.fallback} answers instead`);
+      return;
+    }
+    if (found.kind === "folder") throw new HttpError(404, `${found.path} has no index, and list is off`);
+    throw new HttpError(
+      404,
+      found.kind === "absent" ? found.reason : `${found.path} is a file, not a folder`,
+    );
+  }
+
+  async #index(handler: FilesHandlerConfig, folder: ServedFolder, below: string): Promise<boolean> {
+    for (const name of handler.index) {
+      const found = await folder.locate(`${below}/${name}`);
+      if (found.kind !== "file") continue;
+      if (isScriptName(name, handler)) this.#script(found.path, "", handler.run);
+      else this.note("file", found.realPath);
+      return true;
+    }
+    return false;
+  }
+
+  /** A script may stand anywhere on the path; what follows it is PATH_INFO. */
+  async #scriptAmongFiles(handler: FilesHandlerConfig, folder: ServedFolder, rest: string): Promise<boolean> {
+    if (handler.scripts.length === 0) return false;
+    for (let slash = rest.indexOf("/", 1); rest.length > 1; slash = rest.indexOf("/", slash + 1)) {
+      const end = slash === -1 ? rest.length : slash;
+      const below = rest.slice(0, end);
+      if (isScriptName(below, handler)) {
+        const found = await folder.locate(below);
+        if (found.kind === "file") {
+          this.#script(found.path, rest.slice(end), handler.run);
+          return true;
+        }
+      }
+      if (slash === -1) return false;
+    }
+    return false;
+  }
+
+  #cgi(handler: CgiHandlerConfig, route: Route, target: Target, rest: string): void {
+    const search = findScript(handler, route, target, rest, new Set(this.#config.secrets));
+    if (search.kind === "slash") {
+      this.note("answer", `308 to ${target.rawPath}/`);
+      return;
+    }
+    const { file, name, pathInfo } = search.script;
+    this.note("SCRIPT_NAME", name);
+    this.#script(file, pathInfo, handler.run);
+  }
+
+  #script(file: string, pathInfo: string, run: ScriptHandling): void {
+    this.note("script", file);
+    this.note("PATH_INFO", pathInfo === "" ? "(empty)" : pathInfo);
+    this.#interpreter(file, run);
+    const { timeoutMs, runLimitMs, maxProcesses } = run.settings;
+    this.note("timeout", `${formatDuration(timeoutMs)}, whole run ${formatDuration(runLimitMs)}`);
+    this.note("places", maxProcesses === Infinity ? "off" : String(maxProcesses));
+  }
+
+  #interpreter(file: string, run: ScriptHandling): void {
+    const extension = /\.[^./\\]+$/.exec(file)?.[0] ?? "";
+    const command = run.settings.interpreters[extension];
+    const isExecutable = findProgram(file, this.#path) !== null;
+    const firstLine = isExecutable ? shebangOf(file) : null;
+    if (firstLine !== null) {
+      this.note("runs by", `its first line, ${firstLine}`);
+    } else if (command !== undefined && command !== "shebang") {
+      const program = findProgram(command[0], this.#path);
+      const said = [program ?? command[0], ...command.slice(1)].join(" ");
+      this.note("runs by", `${said}, for ${extension}`);
+      if (program === null) throw new HttpError(500, `${command[0]} is not on PATH: install it`);
+    } else if (isExecutable) {
+      this.note("runs by", "itself");
+    } else {
+      throw new HttpError(403, `${file} is neither executable nor has an interpreter: chmod +x ${file}`);
+    }
+  }
+
+  #noteModifiers(route: Route): void {
+    if (route.methods !== null) this.note("methods", route.methods.join(", "));
+    if (route.auth !== null) this.note("auth", `Basic, ${route.auth.file}`);
+    if (route.allow !== null) this.note("allow", route.allow.join(", "));
+    if (route.deny.length > 0) this.note("deny", route.deny.join(", "));
+  }
+
+  /** The listener that the URL's port and scheme name; the first where none is named. */
+  #listenerFor(url: string): number {
+    const parsed = URL.parse(url);
+    if (parsed === null) return 0;
+    const port = parsed.port === "" ? (parsed.protocol === "https:" ? 443 : 80) : Number(parsed.port);
+    const index = this.#config.listen.findIndex((one) => one.transport === "tcp" && one.port === port);
+    return Math.max(0, index);
+  }
+
+  #at(text: string, place: Place | null): string {
+    return place === null ? text : `${text} (${this.#fileName}:${place.line})`;
+  }
+}
+
+function isScriptName(name: string, handler: FilesHandlerConfig): boolean {
+  return handler.scripts.some((extension) => name.endsWith(extension));
+}
+
+/** The first line of a file that begins with `#!`; null for any other. */
+function shebangOf(file: string): string | null {
+  const opened = Deno.openSync(file);
+  try {
+    const bytes = new Uint8Array(256);
+    const length = opened.readSync(bytes) ?? 0;
+    const [line] = new TextDecoder().decode(bytes.subarray(0, length)).split(/\r?\n/, 1);
+    return line.startsWith("#!") ? line : null;
+  } finally {
+    opened.close();
+  }
+}

@@ -1,0 +1,50 @@
+/**
+ * What a command sees of the world around it: two streams, the working directory and the environment. Tests bring their
+ * own.
+ *
+ * @module
+ */
+
+import type { Fault } from "../config/fault.ts";
+import { formatFault } from "../config/fault.ts";
+
+/** Where a command runs. */
+export interface Terminal {
+  /** Writes a line to standard output. */
+  out(line: string): void;
+  /** Writes a line to standard error. */
+  err(line: string): void;
+  /** Whether standard error shows colours. */
+  readonly hasColours: boolean;
+  /** The working directory, absolute. */
+  readonly cwd: string;
+  readonly env: { get(name: string): string | undefined };
+}
+
+/** The terminal of this process. */
+export function systemTerminal(): Terminal {
+  return {
+    out: (line) => console.log("%s", line),
+    err: (line) => console.error("%s", line),
+    // https://no-color.org: present and not empty, whatever its value.
+    hasColours: Deno.stderr.isTerminal() && (Deno.env.get("NO_COLOR") ?? "") === "" &&
+      Deno.env.get("TERM") !== "dumb",
+    cwd: Deno.cwd(),
+    env: Deno.env,
+  };
+}
+
+/** Says that a command was called wrongly. */
+export function sayUsage(terminal: Terminal, message: string, command: string | null): void {
+  terminal.err(`pollux: ${message}`);
+  terminal.err(`Try: pollux help${command === null ? "" : ` ${command}`}`);
+}
+
+/** Says faults and warnings, each on its own line. */
+export function sayFaults(terminal: Terminal, faults: readonly Fault[]): void {
+  for (const fault of faults) {
+    const line = formatFault(fault);
+    const said = fault.file === null ? `pollux: ${line}` : line;
+    terminal.err(terminal.hasColours ? `\x1b[${fault.severity === "error" ? 31 : 33}m${said}\x1b[0m` : said);
+  }
+}
