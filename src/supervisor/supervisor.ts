@@ -5,7 +5,7 @@
  * @module
  */
 
-import { resolvePrograms, runnablePrograms } from "../cgi/programs.ts";
+import { resolvePrograms, runnable } from "../cgi/programs.ts";
 import type { Config, Listen } from "../config/config.ts";
 import { type Fault, formatFault } from "../config/fault.ts";
 import { LogFile } from "../observe/log_file.ts";
@@ -127,7 +127,7 @@ class Supervisor implements LoopsHost {
   #makeLoops(config: Config, ports: ReadonlyMap<number, number>): Loops {
     const programs = resolvePrograms(config, this.environment["PATH"] ?? "");
     for (const warning of programs.warnings) this.log.log("warn", warning);
-    return new Loops(config, programs, runnablePrograms(programs, config), ports, this);
+    return new Loops(config, programs, runnable(programs), ports, this);
   }
 
   #handleSignals(): Signals {
