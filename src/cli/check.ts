@@ -4,6 +4,8 @@
  * @module
  */
 
+import { resolvePrograms } from "../cgi/programs.ts";
+import type { Fault } from "../config/fault.ts";
 import { DEFAULT_FILE, loadConfig } from "../config/load.ts";
 import { findWarnings } from "../config/warnings.ts";
 import { EXIT_OK, EXIT_USAGE } from "./command.ts";
@@ -29,10 +31,16 @@ export async function check(parsed: ParsedFlags, terminal: Terminal): Promise<nu
   const warnings = findWarnings(config, {
     fileName,
     routeKeys,
-    path: terminal.env.get("PATH") ?? "",
     uid: currentUser(config.temp),
   });
-  sayFaults(terminal, [...loaded.warnings, ...warnings]);
+  const missing = resolvePrograms(config, terminal.env.get("PATH") ?? "").warnings.map((message): Fault => ({
+    severity: "warning",
+    file: fileName,
+    place: null,
+    key: "",
+    message,
+  }));
+  sayFaults(terminal, [...loaded.warnings, ...warnings, ...missing]);
   terminal.out(`${fileName ?? `no ${DEFAULT_FILE} here; the defaults`}: valid`);
   return EXIT_OK;
 }

@@ -25,7 +25,7 @@ export const COMMANDS: readonly Command[] = [
   {
     name: "check",
     synopsis: "[--config FILE]",
-    summary: "validate a configuration and name every fault",
+    summary: "name every fault of a configuration",
     flags: [CONFIG_FLAG],
     positionals: [0, 1],
     examples: [["pollux check --config /etc/pollux.yaml", "exit status 0: valid; 2: not"]],
@@ -34,7 +34,7 @@ export const COMMANDS: readonly Command[] = [
   {
     name: "explain",
     synopsis: "URL-PATH [--config FILE]",
-    summary: "say how a request would be handled, without making it",
+    summary: "how a request would be handled",
     flags: [CONFIG_FLAG],
     positionals: [1, 1],
     examples: [
@@ -46,7 +46,7 @@ export const COMMANDS: readonly Command[] = [
   {
     name: "init",
     synopsis: "[DIR]",
-    summary: "write a commented pollux.yaml, a page and a script",
+    summary: "write a pollux.yaml, a page and a script",
     flags: [],
     positionals: [0, 1],
     examples: [["pollux init site && cd site && pollux", "a site of your own; nothing is overwritten"]],

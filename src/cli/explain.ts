@@ -5,6 +5,7 @@
  * @module
  */
 
+import { type Programs, resolvePrograms } from "../cgi/programs.ts";
 import { findScript } from "../cgi/script.ts";
 import type {
   CgiHandlerConfig,
@@ -16,7 +17,7 @@ import type {
 } from "../config/config.ts";
 import { DEFAULT_FILE, loadConfig } from "../config/load.ts";
 import { formatDuration } from "../config/units.ts";
-import { findProgram } from "../config/warnings.ts";
+import { statOrNull } from "../config/paths.ts";
 import { mayNameFile } from "../handlers/file_path.ts";
 import { ServedFolder } from "../handlers/open_file.ts";
 import { Secrets } from "../handlers/secrets.ts";
@@ -43,7 +44,11 @@ export async function explain(parsed: ParsedFlags, terminal: Terminal): Promise<
     return EXIT_USAGE;
   }
   const { config } = loaded;
-  const explanation = new Explanation(config, file ?? DEFAULT_FILE, terminal.env.get("PATH") ?? "");
+  const explanation = new Explanation(
+    config,
+    file ?? DEFAULT_FILE,
+    resolvePrograms(config, terminal.env.get("PATH") ?? ""),
+  );
   let status = EXIT_OK;
   try {
     await explanation.run(url);
@@ -59,13 +64,13 @@ export async function explain(parsed: ParsedFlags, terminal: Terminal): Promise<
 class Explanation {
   readonly #config: Config;
   readonly #fileName: string;
-  readonly #path: string;
+  readonly #programs: Programs;
   readonly #notes: [string, string][] = [];
 
-  constructor(config: Config, fileName: string, path: string) {
+  constructor(config: Config, fileName: string, programs: Programs) {
     this.#config = config;
     this.#fileName = fileName;
-    this.#path = path;
+    this.#programs = programs;
   }
 
   note(name: string, value: string): void {
@@ -228,15 +233,16 @@ class Explanation {
   #interpreter(file: string, run: ScriptHandling): void {
     const extension = /\.[^./\\]+$/.exec(file)?.[0] ?? "";
     const command = run.settings.interpreters[extension];
-    const isExecutable = findProgram(file, this.#path) !== null;
+    const mode = statOrNull(file)?.mode ?? null;
+    const isExecutable = mode === null || (mode & 0o111) !== 0;
     const firstLine = isExecutable ? shebangOf(file) : null;
     if (firstLine !== null) {
       this.note("runs by", `its first line, ${firstLine}`);
     } else if (command !== undefined && command !== "shebang") {
-      const program = findProgram(command[0], this.#path);
+      const program = this.#programs.paths[command[0]]?.at(0);
       const said = [program ?? command[0], ...command.slice(1)].join(" ");
       this.note("runs by", `${said}, for ${extension}`);
-      if (program === null) throw new HttpError(500, `${command[0]} is not on PATH: install it`);
+      if (program === undefined) throw new HttpError(500, `${command[0]} is not installed`);
     } else if (isExecutable) {
       this.note("runs by", "itself");
     } else {

@@ -31,19 +31,8 @@ export async function serve(parsed: ParsedFlags, terminal: Terminal): Promise<nu
     sayFaults(terminal, loaded.faults);
     return EXIT_USAGE;
   }
+  sayFaults(terminal, loaded.warnings);
   const quiet = parsed.flags.has("quiet");
-  if (!quiet) {
-    const { missingInterpreters } = await import("../config/warnings.ts");
-    sayFaults(
-      terminal,
-      missingInterpreters(loaded.config, {
-        fileName: file ?? loaded.config.file,
-        routeKeys: loaded.routeKeys,
-        path: terminal.env.get("PATH") ?? "",
-        uid: null,
-      }),
-    );
-  }
   const { runSupervisor } = await import("../supervisor/supervisor.ts");
   return await runSupervisor(loaded.config, { quiet, reload: load });
 }

@@ -250,7 +250,7 @@ class Builder {
       errorPages: input.error_pages,
       headers: fieldsOf(input.headers),
       routes: [...routes.values()],
-      place: this.#context.placeOf(path),
+      place: path.length === 0 ? null : this.#context.placeOf(path),
     };
   }
 
