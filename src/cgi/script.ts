@@ -39,6 +39,12 @@ export interface FileVersion {
   readonly mode: number;
 }
 
+/** Files that are neither served nor run, by absolute path and by what the file system says of them. */
+export interface SecretFiles {
+  /** Whether a file is one of them; `path` has its links resolved. */
+  has(path: string, info: Deno.FileInfo): boolean;
+}
+
 /** What a search came to: a script, or a folder that wants its slash. */
 export type ScriptSearch = { readonly kind: "script"; readonly script: FoundScript } | {
   readonly kind: "slash";
@@ -48,7 +54,7 @@ export type ScriptSearch = { readonly kind: "script"; readonly script: FoundScri
  * Finds the script of a cgi route: the first segment below the route that names a file.
  *
  * @param rest The decoded path below the route: empty, or beginning with a slash.
- * @param secrets Absolute paths that are never run.
+ * @param secrets Files that are never run.
  * @throws {HttpError} 400: the path is no UTF-8. 404: there is no such script, or it may not be seen.
  */
 export function findScript(
@@ -56,7 +62,7 @@ export function findScript(
   route: Route,
   target: Target,
   rest: string,
-  secrets: ReadonlySet<string>,
+  secrets: SecretFiles,
 ): ScriptSearch {
   if (!target.isUtf8) throw new HttpError(400, "the path is no UTF-8 and cannot be given to a script");
   const prefix = route.path.endsWith("/") ? route.path.slice(0, -1) : route.path;
@@ -78,9 +84,9 @@ export function fileVersion(file: string): FileVersion | null {
 class Search {
   readonly #root: string;
   readonly #followSymlinks: FollowSymlinks;
-  readonly #secrets: ReadonlySet<string>;
+  readonly #secrets: SecretFiles;
 
-  constructor(root: string, followSymlinks: FollowSymlinks, secrets: ReadonlySet<string>) {
+  constructor(root: string, followSymlinks: FollowSymlinks, secrets: SecretFiles) {
     this.#root = root;
     this.#followSymlinks = followSymlinks;
     this.#secrets = secrets;
@@ -108,7 +114,7 @@ class Search {
       if (!isName(segment, hasEncodedSlash)) throw notFound();
       const path = folder === "/" ? `/${segment}` : `${folder}/${segment}`;
       const stats = this.#look(path, false);
-      if (stats?.isFile === true && !this.#secrets.has(path)) {
+      if (stats?.isFile === true) {
         const script = {
           file: path,
           name: prefix + rest.slice(0, end),
@@ -125,7 +131,6 @@ class Search {
 
   /** The version of a regular file that may be reached; null without. */
   file(path: string, isRoot: boolean): FileVersion | null {
-    if (this.#secrets.has(path)) return null;
     const stats = this.#look(path, isRoot);
     return stats?.isFile === true ? versionOf(stats) : null;
   }
@@ -139,24 +144,21 @@ class Search {
     return null;
   }
 
-  /** A path's state, through a link only where links are followed. The root itself is the configuration's word. */
+  /** A path's state, through a link only where links are followed; null for secrets. The root is the configuration's word. */
   #look(path: string, isRoot: boolean): Deno.FileInfo | null {
     const own = lookOrNull(Deno.lstatSync, path);
-    if (own === null || !own.isSymlink) return own;
+    if (own === null || !own.isSymlink) return own === null || this.#secrets.has(path, own) ? null : own;
     if (!isRoot && this.#followSymlinks === "never") return null;
-    if (!isRoot && this.#followSymlinks === "inside" && !this.#leadsInside(path)) return null;
-    return lookOrNull(Deno.statSync, path);
+    const realPath = lookOrNull(Deno.realPathSync, path);
+    if (realPath === null) return null;
+    if (!isRoot && this.#followSymlinks === "inside" && !this.#isInside(realPath)) return null;
+    const target = lookOrNull(Deno.statSync, path);
+    return target === null || this.#secrets.has(realPath, target) ? null : target;
   }
 
-  #leadsInside(path: string): boolean {
-    try {
-      const root = Deno.realPathSync(this.#root);
-      const target = Deno.realPathSync(path);
-      return target.startsWith(root.endsWith("/") ? root : root + "/") && !this.#secrets.has(target);
-    } catch (error) {
-      if (isNotThere(error)) return false;
-      throw error;
-    }
+  #isInside(realPath: string): boolean {
+    const root = lookOrNull(Deno.realPathSync, this.#root);
+    return root !== null && realPath.startsWith(root.endsWith("/") ? root : root + "/");
   }
 }
 
@@ -166,7 +168,7 @@ function isName(segment: string, hasEncodedSlash: boolean): boolean {
   return !hasEncodedSlash || !segment.toUpperCase().includes("%2F");
 }
 
-function lookOrNull(look: (path: string) => Deno.FileInfo, path: string): Deno.FileInfo | null {
+function lookOrNull<T>(look: (path: string) => T, path: string): T | null {
   try {
     return look(path);
   } catch (error) {
