@@ -1,0 +1,161 @@
+/**
+ * What a client sees of an error: a small page in HTML, `application/problem+json` (RFC 9457) or plain text, by Accept.
+ * It names the status and the request's id, and nothing of the server: the reason stands in the log under that id.
+ *
+ * @module
+ */
+
+import { escape } from "@std/html";
+import { preferredType } from "../http/accept.ts";
+import type { Field } from "../http/fields.ts";
+import { reasonPhrase } from "../http/status.ts";
+import type { Reply } from "./handler.ts";
+
+/** What of an error goes to the client; an HttpError is one. */
+export interface RefusedWith {
+  /** 400 to 599. */
+  readonly status: number;
+  /** Fields that the reply must carry. */
+  readonly fields: readonly Field[];
+  /** Whether the connection closes after it. */
+  readonly close?: boolean;
+}
+
+/** What of a request an error page depends on. */
+export interface ErrorRequest {
+  /** The value of Accept, all its lines joined; null without, and where the head could not be read. */
+  readonly accept: string | null;
+  /** The request's id, as in the log. */
+  readonly id: string;
+}
+
+const TYPES = ["text/html", "application/problem+json", "application/json", "text/plain"] as const;
+type PageType = typeof TYPES[number];
+
+/** What the status means to a person who did nothing wrong. */
+const EXPLANATIONS: Readonly<Record<number, string>> = {
+  400: "The server could not understand the request.",
+  401: "You need to log in to see this.",
+  403: "You may not see this.",
+  404: "There is nothing at this address.",
+  405: "This address does not take that kind of request.",
+  406: "This is not available in a form that your program accepts.",
+  408: "The request took too long to arrive.",
+  409: "The request does not fit what is there now.",
+  410: "What was at this address is gone.",
+  411: "The request does not say how long its content is.",
+  412: "What is there now is not what the request expects.",
+  413: "The request is larger than the server allows.",
+  414: "The address is longer than the server allows.",
+  415: "The server does not take this kind of content.",
+  416: "The part that was asked for does not exist.",
+  417: "The server cannot do what the request expects of it.",
+  421: "The request went to the wrong server.",
+  429: "There were too many requests. Please wait a moment.",
+  431: "The request's header is larger than the server allows.",
+  500: "Something went wrong on the server.",
+  501: "The server does not know this kind of request.",
+  502: "The program behind this address gave no valid answer.",
+  503: "The server is busy. Please try again in a moment.",
+  504: "The program behind this address took too long to answer.",
+  505: "The server does not speak this version of HTTP.",
+  507: "There is no room left on the server.",
+};
+
+const TEXT = new TextEncoder();
+
+/** The reply to a request that is refused or failed. */
+export function errorReply(error: RefusedWith, request: ErrorRequest): Reply {
+  const type = pageType(request.accept);
+  const fields: Field[] = [];
+  let vary = "Accept";
+  let hasCacheControl = false;
+  for (const field of error.fields) {
+    const name = field[0].toLowerCase();
+    if (name === "vary") {
+      vary = `${field[1]}, ${vary}`;
+      continue;
+    }
+    hasCacheControl ||= name === "cache-control";
+    fields.push(field);
+  }
+  fields.push(["Content-Type", CONTENT_TYPES[type]], ["Vary", vary]);
+  // A page with a request's id is that request's alone; and an error that is mended should be seen to be.
+  if (!hasCacheControl) fields.push(["Cache-Control", "no-store"]);
+  const page = RENDER[type](error.status, request.id);
+  const reply: Reply = { kind: "reply", status: error.status, fields, body: TEXT.encode(page) };
+  return error.close === true ? { ...reply, close: true } : reply;
+}
+
+/** Clients send few different Accept fields, and an error must not cost more than an answer. */
+const chosenTypes = new Map<string, PageType>();
+const CHOSEN_TYPES_MAX = 64;
+
+function pageType(accept: string | null): PageType {
+  if (accept === null || accept === "*/*") return TYPES[0];
+  const kept = chosenTypes.get(accept);
+  if (kept !== undefined) return kept;
+  // Who takes none of them (an <img>, say) gets the smallest rather than a 406 in place of the true status.
+  const chosen = preferredType(accept, TYPES) ?? "text/plain";
+  if (chosenTypes.size >= CHOSEN_TYPES_MAX) chosenTypes.clear();
+  chosenTypes.set(accept, chosen);
+  return chosen;
+}
+
+const CONTENT_TYPES: Readonly<Record<PageType, string>> = {
+  "text/html": "text/html; charset=utf-8",
+  "application/problem+json": "application/problem+json",
+  "application/json": "application/problem+json",
+  "text/plain": "text/plain; charset=utf-8",
+};
+
+const RENDER: Readonly<Record<PageType, (status: number, id: string) => string>> = {
+  "text/html": renderHtml,
+  "application/problem+json": renderProblem,
+  "application/json": renderProblem,
+  "text/plain": (status, id) => `${status} ${titleOf(status)}\n${explanationOf(status)}\nRequest ${id}\n`,
+};
+
+function titleOf(status: number): string {
+  return reasonPhrase(status) || "Error";
+}
+
+function explanationOf(status: number): string {
+  return EXPLANATIONS[status] ?? (status < 500 ? EXPLANATIONS[400] : EXPLANATIONS[500]);
+}
+
+function renderProblem(status: number, id: string): string {
+  const title = titleOf(status);
+  return JSON.stringify({
+    type: "about:blank",
+    title,
+    status,
+    detail: explanationOf(status),
+    requestId: id,
+  }) + "\n";
+}
+
+function renderHtml(status: number, id: string): string {
+  const title = escape(titleOf(status));
+  return `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="robots" content="noindex">
+<title>${status} ${title}</title>
+<style>
+:root { color-scheme: light dark }
+body { font: 1rem/1.5 system-ui, sans-serif; max-width: 34rem; margin: 18vh auto 0; padding: 0 1.5rem;
+  color: light-dark(#1d2430, #e4e8ee); background: light-dark(#fdfdfc, #14181f) }
+h1 { font-size: 1.5rem; margin: 0 0 .5rem }
+h1 span { color: light-dark(#9a3412, #fdba74); margin-right: .5rem }
+small { color: light-dark(#5b6472, #98a2b3) }
+</style>
+<main>
+<h1><span>${status}</span>${title}</h1>
+<p>${escape(explanationOf(status))}</p>
+<p><small>Request <code>${escape(id)}</code></small></p>
+</main>
+</html>
+`;
+}

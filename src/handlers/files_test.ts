@@ -1,0 +1,750 @@
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertNotEquals,
+  assertRejects,
+  assertStrictEquals,
+} from "@std/assert";
+import {
+  bytesOf,
+  exchange,
+  type ExchangeFacts,
+  fieldOf,
+  replyOf,
+  textOf,
+} from "../../tests/support/exchange.ts";
+import type { FilesHandlerConfig } from "../config/config.ts";
+import { HttpError } from "../http/error.ts";
+import { ManualClock } from "../time/clock.ts";
+import { filesHandler, filesServices } from "./files.ts";
+import type { Handler, Outcome, Reply } from "./handler.ts";
+
+const NO_RUN: FilesHandlerConfig["run"] = {
+  settings: {
+    timeoutMs: 0,
+    runLimitMs: 0,
+    headBytes: 0,
+    nice: 0,
+    clientGoneMs: 0,
+    killGraceMs: 0,
+    maxProcesses: 0,
+    queue: 0,
+    queueTimeoutMs: 0,
+    interpreters: {},
+    programs: [],
+    env: {},
+    passEnv: [],
+    passAuthorization: false,
+  },
+  args: [],
+  cwd: null,
+  user: null,
+  group: null,
+  umask: null,
+  limits: { cpuSeconds: null, memoryBytes: null, files: null, processes: null },
+  output: "cgi",
+  contentType: null,
+  sendfile: [],
+  body: "auto",
+  warm: null,
+  preload: [],
+};
+
+/** A folder with a route over it. */
+class Site {
+  readonly top = Deno.realPathSync(Deno.makeTempDirSync({ prefix: "pollux-files-" }));
+  readonly dir = `${this.top}/www`;
+  readonly clock = new ManualClock();
+  /** How far the wall clock is ahead: files that the test has just written are old then. */
+  aheadMs = 60_000;
+  readonly pauses: number[] = [];
+  readonly scripts: string[] = [];
+  readonly #handler: Handler;
+  readonly #config: FilesHandlerConfig;
+  readonly services: ReturnType<typeof filesServices>;
+
+  constructor(config: Partial<FilesHandlerConfig> = {}, secrets: (top: string) => string[] = () => []) {
+    Deno.mkdirSync(this.dir);
+    this.#config = {
+      kind: "files",
+      dir: this.dir,
+      index: ["index.html"],
+      list: false,
+      fallback: null,
+      cacheControl: null,
+      precompressed: true,
+      hidden: false,
+      followSymlinks: "inside",
+      scripts: [],
+      run: NO_RUN,
+      ...config,
+    };
+    this.services = {
+      ...filesServices(this.clock, secrets(this.top), (_, file, pathInfo) => {
+        this.scripts.push(`${file.replace(this.dir, "")} ${pathInfo}`);
+        return Promise.resolve({ kind: "reply", status: 200, fields: [], body: null });
+      }),
+      wallMs: () => Date.now() + this.aheadMs,
+      pause: (ms) => {
+        this.pauses.push(ms);
+        this.aheadMs += ms;
+        return Promise.resolve();
+      },
+    };
+    this.#handler = filesHandler(this.#config, this.services);
+  }
+
+  write(name: string, content: string | Uint8Array<ArrayBuffer>): string {
+    const path = `${this.dir}/${name}`;
+    Deno.mkdirSync(path.slice(0, path.lastIndexOf("/")), { recursive: true });
+    if (typeof content === "string") Deno.writeTextFileSync(path, content);
+    else Deno.writeFileSync(path, content);
+    return path;
+  }
+
+  outcome(path: string, facts: ExchangeFacts = {}): Outcome | Promise<Outcome> {
+    return this.#handler(exchange({ path, ...facts }));
+  }
+
+  async get(path: string, fields: Record<string, string> = {}, facts: ExchangeFacts = {}): Promise<Reply> {
+    return replyOf(await this.outcome(path, { fields, ...facts }));
+  }
+
+  /** The status of a refusal. */
+  async refusal(path: string, facts: ExchangeFacts = {}): Promise<HttpError> {
+    return await assertRejects(async () => {
+      const outcome = await this.outcome(path, facts);
+      if (outcome.kind === "reply" && outcome.body !== null && "close" in outcome.body) {
+        outcome.body.close(null);
+      }
+    }, HttpError);
+  }
+
+  /** Nobody holds a buffer, and the folder goes. */
+  [Symbol.dispose](): void {
+    assertEquals(this.services.buffers.inUse, 0);
+    Deno.removeSync(this.top, { recursive: true });
+  }
+}
+
+function status(error: HttpError): number {
+  return error.status;
+}
+
+/** More than is kept in memory. */
+function largeContent(): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from({ length: 700_001 }, (_, i) => (i * 31 + (i >> 8)) & 255);
+}
+
+Deno.test("files: a small file has its content, type, length and validators", async () => {
+  using site = new Site({ cacheControl: "max-age=60" });
+  site.write("a.html", "<p>hello");
+  const reply = await site.get("/a.html");
+  assertEquals(reply.status, 200);
+  assertEquals(await textOf(reply), "<p>hello");
+  assertEquals(fieldOf(reply, "Content-Type"), "text/html; charset=utf-8");
+  assertEquals(fieldOf(reply, "Accept-Ranges"), "bytes");
+  assertEquals(fieldOf(reply, "Cache-Control"), "max-age=60");
+  assertEquals(fieldOf(reply, "Vary"), null);
+  assertMatch(fieldOf(reply, "ETag") ?? "", /^"[^"]+"$/);
+  assertMatch(fieldOf(reply, "Last-Modified") ?? "", / GMT$/);
+});
+
+Deno.test("files: an empty file is an empty answer, and its ranges are unsatisfiable", async () => {
+  using site = new Site();
+  site.write("empty.txt", "");
+  assertEquals(await textOf(await site.get("/empty.txt")), "");
+  const refused = await site.refusal("/empty.txt", { fields: { Range: "bytes=0-" } });
+  assertEquals(status(refused), 416);
+  assertEquals(refused.fields[0], ["Content-Range", "bytes */0"]);
+});
+
+Deno.test("files: a remembered file is answered at once, with the same reply", async () => {
+  using site = new Site();
+  site.write("a.txt", "a");
+  const first = await site.get("/a.txt");
+  assertStrictEquals(site.outcome("/a.txt"), first);
+  site.clock.turn(500); // long enough to look at the file again, which takes no waiting either
+  assertStrictEquals(site.outcome("/a.txt"), first);
+  site.clock.turn(2000);
+  assertStrictEquals(await site.outcome("/a.txt"), first);
+});
+
+Deno.test("files: a change is seen as soon as the file is looked at, and gives another entity tag", async () => {
+  using site = new Site();
+  const path = site.write("a.txt", "one");
+  const { atime, mtime } = Deno.statSync(path);
+  const first = await site.get("/a.txt");
+  // Same length, same modification time; the clock of the file system must have moved on, as it has in 15 ms.
+  const { ctime } = Deno.statSync(path);
+  while (Deno.statSync(path).ctime?.getTime() === ctime?.getTime()) {
+    Deno.writeTextFileSync(path, "two");
+    Deno.utimeSync(path, atime ?? 0, mtime ?? 0);
+  }
+  site.clock.turn(1000);
+  const second = await site.get("/a.txt");
+  assertEquals(await textOf(second), "two");
+  assertNotEquals(fieldOf(second, "ETag"), fieldOf(first, "ETag"));
+});
+
+Deno.test("files: a change shows without waiting a second, at the next look within the same second", async () => {
+  using site = new Site();
+  site.write("a.txt", "one");
+  await site.get("/a.txt");
+  site.write("a.txt", "three");
+  site.clock.turn(10);
+  assertEquals(await textOf(await site.get("/a.txt")), "three");
+  Deno.removeSync(`${site.dir}/a.txt`);
+  site.clock.turn(10);
+  assertEquals(status(await site.refusal("/a.txt")), 404);
+  site.write("a.txt", "four");
+  site.clock.turn(10);
+  assertEquals(await textOf(await site.get("/a.txt")), "four");
+});
+
+Deno.test("files: a file that has just changed is waited for, so that its tag can be strong", async () => {
+  using site = new Site();
+  const path = site.write("a.txt", "a");
+  const changedMs = Deno.statSync(path).ctime?.getTime() ?? 0;
+  site.aheadMs = changedMs + 3 - Date.now();
+  const etag = fieldOf(await site.get("/a.txt"), "ETag") ?? "";
+  // One time in a thousand the change falls on a whole second, which looks like a coarse clock: a weak tag, no wait.
+  const looksCoarse = changedMs % 1000 === 0;
+  assertEquals([site.pauses.length > 0, etag.startsWith("W/")], [!looksCoarse, looksCoarse]);
+});
+
+Deno.test("files: a time that cannot be trusted gives a weak tag, which is not remembered", async () => {
+  using site = new Site();
+  const path = site.write("a.txt", "a");
+  // The change lies in the future by the wall clock, and goes on doing so.
+  site.aheadMs = -3600_000;
+  const weak = await site.get("/a.txt");
+  assertMatch(fieldOf(weak, "ETag") ?? "", /^W\/"/);
+  const partly = await site.get("/a.txt", { Range: "bytes=0-0", "If-Range": fieldOf(weak, "ETag") ?? "" });
+  assertEquals(partly.status, 200);
+  site.aheadMs = 3600_000;
+  const strong = await site.get("/a.txt");
+  assertMatch(fieldOf(strong, "ETag") ?? "", /^"/);
+  assertEquals(Deno.statSync(path).size, 1);
+});
+
+Deno.test("files: preconditions are answered from memory and from disk alike", async () => {
+  using site = new Site();
+  site.write("small.txt", "small");
+  site.write("large.bin", largeContent());
+  for (const path of ["/small.txt", "/large.bin"]) {
+    const head = await site.get(path, {}, { method: "HEAD" });
+    const etag = fieldOf(head, "ETag") ?? "";
+    const modified = fieldOf(head, "Last-Modified") ?? "";
+    for (
+      const [name, value] of [["If-None-Match", etag], ["If-None-Match", "*"], [
+        "If-Modified-Since",
+        modified,
+      ]]
+    ) {
+      const reply = await site.get(path, { [name]: value });
+      assertEquals([reply.status, reply.body], [304, null]);
+      assertEquals(fieldOf(reply, "ETag"), etag);
+      assertEquals(fieldOf(reply, "Content-Type"), null);
+    }
+    const fields = { "If-Match": '"other"' };
+    assertEquals(status(await site.refusal(path, { fields })), 412);
+    const proceeds = await site.get(path, { "If-Match": etag, "If-None-Match": '"other"' });
+    assertEquals((await bytesOf(proceeds.body)).length, Deno.statSync(site.dir + path).size);
+  }
+});
+
+Deno.test("files: HEAD announces the length without opening a large file", async () => {
+  using site = new Site();
+  site.write("large.bin", largeContent());
+  const reply = await site.get("/large.bin", {}, { method: "HEAD" });
+  assert(reply.body !== null && "read" in reply.body);
+  assertEquals(reply.body.length, 700_001);
+  assertEquals(fieldOf(reply, "Content-Type"), "application/octet-stream");
+});
+
+Deno.test("files: a large file is sent whole and in parts, byte for byte", async () => {
+  using site = new Site();
+  const content = largeContent();
+  site.write("large.bin", content);
+  assertEquals(await bytesOf((await site.get("/large.bin")).body), content);
+  const rows: [string, number, number][] = [
+    ["bytes=0-0", 0, 1],
+    ["bytes=1000-299999", 1000, 300_000],
+    ["bytes=700000-", 700_000, 700_001],
+    ["bytes=-5", 699_996, 700_001],
+  ];
+  for (const [range, start, end] of rows) {
+    const reply = await site.get("/large.bin", { Range: range });
+    assertEquals(reply.status, 206);
+    assertEquals(fieldOf(reply, "Content-Range"), `bytes ${start}-${end - 1}/700001`);
+    assertEquals(await bytesOf(reply.body), content.slice(start, end));
+  }
+});
+
+Deno.test("files: several ranges become a multipart body, from memory and from disk", async () => {
+  using site = new Site();
+  const content = largeContent();
+  site.write("large.bin", content);
+  site.write("small.bin", content.slice(0, 2000));
+  for (const [path, length] of [["/large.bin", 700_001], ["/small.bin", 2000]] as const) {
+    const reply = await site.get(path, { Range: "bytes=0-9,100-199,-10" });
+    assertEquals(reply.status, 206);
+    const boundary = /^multipart\/byteranges; boundary=(\S+)$/.exec(fieldOf(reply, "Content-Type") ?? "")
+      ?.[1];
+    assertEquals(fieldOf(reply, "Content-Range"), null);
+    const latin1 = (bytes: Uint8Array) => Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
+    const part = (start: number, end: number) =>
+      `--${boundary}\r\nContent-Type: application/octet-stream\r\nContent-Range: bytes ${start}-${
+        end - 1
+      }/${length}\r\n\r\n` +
+      `${latin1(content.slice(start, end))}\r\n`;
+    assertEquals(
+      latin1(await bytesOf(reply.body)),
+      `${part(0, 10)}${part(100, 200)}${part(length - 10, length)}--${boundary}--\r\n`,
+    );
+  }
+});
+
+Deno.test("files: ranges that cannot be, and those not worth it", async () => {
+  using site = new Site();
+  site.write("a.txt", "0123456789");
+  assertEquals(status(await site.refusal("/a.txt", { fields: { Range: "bytes=10-" } })), 416);
+  for (const range of ["bytes=5-4", "items=0-1", "bytes=0-,0-,0-"]) {
+    assertEquals((await site.get("/a.txt", { Range: range })).status, 200);
+  }
+  assertEquals((await site.get("/a.txt", { Range: "bytes=0-1", "If-Range": '"other"' })).status, 200);
+  const reply = await site.get("/a.txt", {
+    Range: "bytes=0-1",
+    "If-Range": fieldOf(await site.get("/a.txt"), "ETag") ?? "",
+  });
+  assertEquals([reply.status, await textOf(reply)], [206, "01"]);
+});
+
+Deno.test("files: a folder's index, its slash, and nothing where there is no index", async () => {
+  using site = new Site();
+  site.write("index.html", "top");
+  site.write("sub/index.html", "sub");
+  site.write("bare/x.txt", "x");
+  assertEquals(await textOf(await site.get("/")), "top");
+  assertEquals(await textOf(await site.get("/sub/")), "sub");
+  const redirect = await site.get("/sub", {}, { query: "a=b&c" });
+  assertEquals([redirect.status, fieldOf(redirect, "Location")], [308, "/sub/?a=b&c"]);
+  assertEquals(status(await site.refusal("/bare/")), 404);
+  assertEquals((await site.get("/bare")).status, 308);
+});
+
+Deno.test("files: the redirect to a folder stays on this host and is percent-encoded", async () => {
+  using site = new Site();
+  site.write("a b?é/index.html", "x");
+  assertEquals(fieldOf(await site.get("/a%20b%3F%C3%A9"), "Location"), "/a%20b%3F%C3%A9/");
+  // The path below the route names the folder; the whole path may begin with several slashes.
+  const reply = await site.get("//evil.example/a%20b%3F%C3%A9", {}, { rest: "/a b?é" });
+  assertEquals(fieldOf(reply, "Location"), "/evil.example/a%20b%3F%C3%A9/");
+});
+
+Deno.test("files: an index that appears before another one in order is found within a second", async () => {
+  using site = new Site({ index: ["index.html", "index.txt"] });
+  site.write("index.txt", "text");
+  assertEquals(await textOf(await site.get("/")), "text");
+  site.write("index.html", "html");
+  site.clock.turn(1000);
+  assertEquals(await textOf(await site.get("/")), "html");
+});
+
+Deno.test("files: names that cannot be, or must not be, are not found", async () => {
+  using site = new Site();
+  site.write("a.txt", "a");
+  site.write("sub/b.txt", "b");
+  site.write(".secret", "s");
+  site.write(".git/config", "s");
+  site.write("a%2Fb", "literal");
+  Deno.writeTextFileSync(`${site.top}/outside.txt`, "o");
+  for (
+    const rest of [
+      "/missing",
+      "/a.txt/",
+      "/a.txt/b",
+      "//a.txt",
+      "/sub//b.txt",
+      "/.secret",
+      "/.git/config",
+      "/.git/",
+      "/../outside.txt",
+      "/sub/../../outside.txt",
+      "/./a.txt",
+      "/..",
+      "/a.txt\0",
+      "/a.txt\0.html",
+      `/${"x".repeat(300)}`,
+      `/${"x/".repeat(4000)}`,
+    ]
+  ) assertEquals(status(await site.refusal("/", { rest })), 404, rest);
+  assertEquals(
+    status(await site.refusal("/sub%2Fb.txt", { rest: "/sub%2Fb.txt", hasEncodedSlash: true })),
+    404,
+  );
+  assertEquals(status(await site.refusal("/a", { rest: "/a%2Fb", hasEncodedSlash: true })), 404);
+  assertEquals(status(await site.refusal("/a", { rest: "/a.txt", isUtf8: false })), 404);
+  assertEquals(await textOf(await site.get("/a", {}, { rest: "/a%2Fb" })), "literal");
+});
+
+Deno.test("files: hidden names are served where the route says so, and .well-known always", async () => {
+  using site = new Site();
+  using open = new Site({ hidden: true });
+  open.write(".secret", "s");
+  assertEquals(await textOf(await open.get("/.secret")), "s");
+  site.write(".well-known/security.txt", "w");
+  site.write(".well-known/.x", "x");
+  site.write("sub/.well-known/x", "x");
+  assertEquals(await textOf(await site.get("/.well-known/security.txt")), "w");
+  assertEquals(status(await site.refusal("/.well-known/.x")), 404);
+  assertEquals(status(await site.refusal("/sub/.well-known/x")), 404);
+  // Below another route a folder of that name is nothing special.
+  using images = new Site();
+  images.write(".well-known/x", "x");
+  assertEquals(status(await images.refusal("/img/.well-known/x", { rest: "/.well-known/x" })), 404);
+});
+
+/** Links of all kinds, under each rule: which of them lead to their file. */
+async function followed(rule: FilesHandlerConfig["followSymlinks"]): Promise<string[]> {
+  using site = new Site({ followSymlinks: rule });
+  site.write("real/a.txt", "a");
+  Deno.mkdirSync(`${site.top}/www-old`);
+  Deno.writeTextFileSync(`${site.top}/www-old/a.txt`, "a");
+  Deno.symlinkSync("real/a.txt", `${site.dir}/file-inside`);
+  Deno.symlinkSync("real", `${site.dir}/folder-inside`);
+  Deno.symlinkSync(`${site.top}/www-old/a.txt`, `${site.dir}/file-outside`);
+  Deno.symlinkSync("../www-old", `${site.dir}/folder-outside`);
+  Deno.symlinkSync("file-outside", `${site.dir}/by-way-of-another`);
+  Deno.symlinkSync("real/../../www-old/a.txt", `${site.dir}/with-dots`);
+  Deno.symlinkSync("nowhere", `${site.dir}/dangling`);
+  Deno.symlinkSync("loop", `${site.dir}/loop`);
+  Deno.mkdirSync(`${site.dir}/index`);
+  Deno.symlinkSync("../../www-old/a.txt", `${site.dir}/index/index.html`);
+  const found: string[] = [];
+  for (
+    const path of [
+      "/real/a.txt",
+      "/file-inside",
+      "/folder-inside/a.txt",
+      "/file-outside",
+      "/folder-outside/a.txt",
+      "/by-way-of-another",
+      "/with-dots",
+      "/dangling",
+      "/loop",
+      "/index/",
+    ]
+  ) {
+    try {
+      if (await textOf(await site.get(path)) === "a") found.push(path);
+    } catch (error) {
+      if (!(error instanceof HttpError)) throw error;
+      assertEquals(error.status, 404, path);
+    }
+  }
+  return found;
+}
+
+Deno.test("files: follow_symlinks inside, always and never", async () => {
+  const inside = ["/real/a.txt", "/file-inside", "/folder-inside/a.txt"];
+  assertEquals(await followed("never"), ["/real/a.txt"]);
+  assertEquals(await followed("inside"), inside);
+  assertEquals(await followed("always"), [
+    ...inside,
+    "/file-outside",
+    "/folder-outside/a.txt",
+    "/by-way-of-another",
+    "/with-dots",
+    "/index/",
+  ]);
+});
+
+Deno.test("files: a link that is turned outside is no longer followed", async () => {
+  using site = new Site();
+  site.write("inside.txt", "in");
+  Deno.writeTextFileSync(`${site.top}/outside.txt`, "out");
+  Deno.symlinkSync("inside.txt", `${site.dir}/link`);
+  assertEquals(await textOf(await site.get("/link")), "in");
+  Deno.removeSync(`${site.dir}/link`);
+  Deno.symlinkSync("../outside.txt", `${site.dir}/link`);
+  site.clock.turn(10);
+  assertEquals(status(await site.refusal("/link")), 404);
+});
+
+Deno.test("files: the folder itself may be a link, and may be turned to another release", async () => {
+  using site = new Site();
+  Deno.removeSync(site.dir);
+  for (const release of ["one", "two"]) {
+    Deno.mkdirSync(`${site.top}/${release}`);
+    Deno.writeTextFileSync(`${site.top}/${release}/a.txt`, release);
+  }
+  Deno.symlinkSync("one", site.dir);
+  assertEquals(await textOf(await site.get("/a.txt")), "one");
+  Deno.removeSync(site.dir);
+  Deno.symlinkSync("two", site.dir);
+  site.clock.turn(10);
+  assertEquals(await textOf(await site.get("/a.txt")), "two");
+});
+
+Deno.test("files: special files are not found, and not opened", async () => {
+  using site = new Site();
+  const { success } = await new Deno.Command("mkfifo", { args: [`${site.dir}/fifo`] }).output();
+  assert(success);
+  Deno.symlinkSync("fifo", `${site.dir}/link`);
+  // Opening a pipe that nobody writes to would never end.
+  assertEquals(status(await site.refusal("/fifo")), 404);
+  assertEquals(status(await site.refusal("/link")), 404);
+});
+
+Deno.test("files: secrets are not found by their name, by a link, or by a hard link", async () => {
+  using site = new Site(
+    { followSymlinks: "always", list: true },
+    (top) => [`${top}/www/pollux.yaml`, `${top}/htpasswd`],
+  );
+  site.write("pollux.yaml", "secret");
+  Deno.writeTextFileSync(`${site.top}/htpasswd`, "secret");
+  site.write("other.txt", "other");
+  Deno.symlinkSync("pollux.yaml", `${site.dir}/soft-inside`);
+  Deno.symlinkSync("../htpasswd", `${site.dir}/soft-outside`);
+  Deno.linkSync(`${site.top}/htpasswd`, `${site.dir}/hard`);
+  for (const path of ["/pollux.yaml", "/soft-inside", "/soft-outside", "/hard"]) {
+    assertEquals(status(await site.refusal(path)), 404, path);
+  }
+  assertEquals(await textOf(await site.get("/other.txt")), "other");
+  const names = JSON.parse(await textOf(await site.get("/", { Accept: "application/json" })));
+  assertEquals(names.map((entry: { name: string }) => entry.name), ["other.txt"]);
+});
+
+Deno.test("files: a secret that is put in place while the server runs is noticed", async () => {
+  using site = new Site({}, (top) => [`${top}/htpasswd`]);
+  site.write("a.txt", "a");
+  assertEquals(await textOf(await site.get("/a.txt")), "a");
+  Deno.linkSync(`${site.dir}/a.txt`, `${site.top}/htpasswd`);
+  site.clock.turn(1000);
+  assertEquals(status(await site.refusal("/a.txt")), 404);
+});
+
+Deno.test("files: precompressed forms go to those who take them, with a tag of their own", async () => {
+  using site = new Site();
+  site.write("a.css", "plain");
+  site.write("a.css.gz", "gzipped");
+  site.write("a.css.br", "brotli");
+  const rows: [string | null, string, string | null][] = [
+    [null, "plain", null],
+    ["gzip", "gzipped", "gzip"],
+    ["gzip, br", "brotli", "br"],
+    ["gzip;q=1, br;q=0.5", "gzipped", "gzip"],
+    ["br;q=0, gzip", "gzipped", "gzip"],
+    ["deflate", "plain", null],
+    ["identity;q=0, gzip", "gzipped", "gzip"],
+  ];
+  const tags = new Set<string | null>();
+  for (const [accept, content, coding] of rows) {
+    const reply = await site.get("/a.css", accept === null ? {} : { "Accept-Encoding": accept });
+    assertEquals(await textOf(reply), content, accept ?? "none");
+    assertEquals(fieldOf(reply, "Content-Encoding"), coding);
+    assertEquals(fieldOf(reply, "Content-Type"), "text/css; charset=utf-8");
+    assertEquals(fieldOf(reply, "Vary"), "Accept-Encoding");
+    const etag = fieldOf(reply, "ETag") ?? "";
+    tags.add(etag);
+    const again = await site.get("/a.css", {
+      "If-None-Match": etag,
+      ...(accept === null ? {} : { "Accept-Encoding": accept }),
+    });
+    assertEquals([again.status, fieldOf(again, "Vary")], [304, "Accept-Encoding"]);
+  }
+  assertEquals(tags.size, 3);
+  const part = await site.get("/a.css", { "Accept-Encoding": "gzip", Range: "bytes=0-1" });
+  assertEquals([part.status, await textOf(part), fieldOf(part, "Content-Encoding")], [206, "pl", null]);
+  assertEquals(status(await site.refusal("/a.css", { fields: { "Accept-Encoding": "identity;q=0" } })), 406);
+});
+
+Deno.test("files: a precompressed form that is older than the file is not served, nor one that leads outside", async () => {
+  using site = new Site();
+  site.write("a.css", "plain");
+  const stale = site.write("a.css.gz", "stale");
+  Deno.utimeSync(stale, 1000, 1000);
+  Deno.writeTextFileSync(`${site.top}/outside`, "out");
+  Deno.symlinkSync("../outside", `${site.dir}/a.css.br`);
+  const reply = await site.get("/a.css", { "Accept-Encoding": "gzip, br" });
+  assertEquals([await textOf(reply), fieldOf(reply, "Vary")], ["plain", null]);
+  Deno.writeTextFileSync(stale, "fresh");
+  site.clock.turn(1000);
+  assertEquals(await textOf(await site.get("/a.css", { "Accept-Encoding": "gzip" })), "fresh");
+  using without = new Site({ precompressed: false });
+  without.write("a.css", "plain");
+  without.write("a.css.gz", "gzipped");
+  assertEquals(await textOf(await without.get("/a.css", { "Accept-Encoding": "gzip" })), "plain");
+});
+
+Deno.test("files: other methods than GET and HEAD are refused with Allow", async () => {
+  using site = new Site();
+  site.write("a.txt", "a");
+  for (const method of ["POST", "PUT", "DELETE"]) {
+    const refused = await site.refusal("/a.txt", { method });
+    assertEquals([refused.status, refused.fields[0]], [405, ["Allow", "GET, HEAD"]]);
+  }
+});
+
+Deno.test("files: the fallback answers where no file is found, once", async () => {
+  using site = new Site({ fallback: "/app.html" });
+  site.write("a.txt", "a");
+  assertEquals(await textOf(await site.get("/a.txt")), "a");
+  for (const path of ["/missing", "/.hidden"]) {
+    assertEquals(await site.outcome(path), { kind: "reroute", target: "/app.html", as: "fallback" });
+  }
+  assertEquals(await site.outcome("/x%2Fy", { rest: "/x%2Fy", hasEncodedSlash: true, query: "q=1" }), {
+    kind: "reroute",
+    target: "/app.html?q=1",
+    as: "fallback",
+  });
+  assertEquals(status(await site.refusal("/app.html")), 404);
+});
+
+Deno.test("files: scripts are run, with PATH_INFO, and never sent as text", async () => {
+  using site = new Site({ scripts: [".php"], index: ["index.php"] });
+  site.write("index.php", "<?php");
+  site.write("sub/app.php", "<?php");
+  site.write("UPPER.PHP", "<?php");
+  site.write("dir.php/a.txt", "a");
+  Deno.symlinkSync("sub/app.php", `${site.dir}/app.txt`);
+  for (
+    const path of [
+      "/",
+      "/index.php",
+      "/sub/app.php",
+      "/sub/app.php/",
+      "/sub/app.php/x/y",
+      "/UPPER.PHP",
+      "/app.txt",
+    ]
+  ) {
+    await site.get(path, {}, { method: "POST" });
+  }
+  await site.get("/sub/app.php/a%2Fb", {}, { rest: "/sub/app.php/a%2Fb", hasEncodedSlash: true });
+  assertEquals(site.scripts, [
+    "/index.php ",
+    "/index.php ",
+    "/sub/app.php ",
+    "/sub/app.php /",
+    "/sub/app.php /x/y",
+    "/UPPER.PHP ",
+    "/app.txt ",
+    "/sub/app.php /a%2Fb",
+  ]);
+  assertEquals(await textOf(await site.get("/dir.php/a.txt")), "a");
+  assertEquals(status(await site.refusal("/missing.php/x")), 404);
+});
+
+Deno.test("files: a file that shrinks while it is sent breaks the answer off", async () => {
+  using site = new Site();
+  const path = site.write("large.bin", largeContent());
+  const { body } = await site.get("/large.bin");
+  assert(body !== null && "read" in body);
+  assert(await body.read() !== null);
+  Deno.truncateSync(path, 300_000);
+  await assertRejects(
+    async () => {
+      while (await body.read() !== null);
+    },
+    Error,
+    "shorter",
+  );
+  body.close(null);
+});
+
+Deno.test("files: of a file that grows or is replaced while it is sent, what was announced is sent", async () => {
+  using site = new Site();
+  const content = largeContent();
+  const path = site.write("large.bin", content);
+  const { body } = await site.get("/large.bin");
+  Deno.writeTextFileSync(path, "more", { append: true });
+  assertEquals((await bytesOf(body)).length, content.length);
+
+  site.write("large.bin", content);
+  site.clock.turn(1000);
+  const replaced = await site.get("/large.bin");
+  Deno.writeTextFileSync(`${site.top}/new`, "new");
+  Deno.renameSync(`${site.top}/new`, path);
+  assertEquals(await bytesOf(replaced.body), content);
+  site.clock.turn(10);
+  assertEquals(await textOf(await site.get("/large.bin")), "new");
+});
+
+Deno.test("files: a large file that changed since it was looked at is answered as it is now", async () => {
+  using site = new Site();
+  site.write("large.bin", largeContent());
+  const before = await site.get("/large.bin", {}, { method: "HEAD" });
+  const changed = largeContent().fill(7, 0, 600_000).subarray(0, 650_000);
+  site.write("large.bin", changed);
+  // Still believed: only opening it shows the change.
+  const after = await site.get("/large.bin");
+  assertEquals(await bytesOf(after.body), changed);
+  assertNotEquals(fieldOf(after, "ETag"), fieldOf(before, "ETag"));
+});
+
+Deno.test("files: a source may be closed while it reads, and more than once", async () => {
+  using site = new Site();
+  site.write("large.bin", largeContent());
+  const { body } = await site.get("/large.bin");
+  assert(body !== null && "read" in body);
+  const reading = body.read();
+  body.close(new Error("the client has gone"));
+  body.close(null);
+  assertEquals(site.services.buffers.inUse, 1);
+  await reading;
+  assertEquals(site.services.buffers.inUse, 0);
+});
+
+Deno.test("files: requests at once for one new file are answered by one reading", async () => {
+  using site = new Site();
+  site.write("a.txt", "a");
+  const replies = await Promise.all(Array.from({ length: 20 }, () => site.get("/a.txt")));
+  for (const reply of replies) assertStrictEquals(reply, replies[0]);
+});
+
+Deno.test("files: a swap of a folder for a link, over and over, never leads outside", async () => {
+  using site = new Site();
+  const content = "inside".padEnd(300_000, ".");
+  site.write("real/a.txt", content);
+  Deno.mkdirSync(`${site.top}/outside`);
+  Deno.writeTextFileSync(`${site.top}/outside/a.txt`, "outside".padEnd(300_000, "."));
+  Deno.symlinkSync("../outside", `${site.dir}/link`);
+  const swap = async () => {
+    await Deno.rename(`${site.dir}/real`, `${site.dir}/aside`);
+    await Deno.rename(`${site.dir}/link`, `${site.dir}/real`);
+    await Deno.rename(`${site.dir}/real`, `${site.dir}/link`);
+    await Deno.rename(`${site.dir}/aside`, `${site.dir}/real`);
+  };
+  let isDone = false;
+  const swapping = (async () => {
+    while (!isDone) await swap();
+  })();
+  const seen = new Set<string>();
+  for (let i = 0; i < 300; i++) {
+    site.clock.turn(2000);
+    try {
+      seen.add((await textOf(await site.get("/real/a.txt"))).slice(0, 6));
+    } catch (error) {
+      if (!(error instanceof HttpError)) throw error;
+      assertEquals(error.status, 404);
+    }
+  }
+  isDone = true;
+  await swapping;
+  seen.delete("inside");
+  assertEquals([...seen], []);
+});
+
+Deno.test("files: what is remembered stays within its bound", async () => {
+  using site = new Site();
+  const services = { ...site.services };
+  for (let i = 0; i < 50; i++) site.write(`${i}.txt`, "x".repeat(1000));
+  for (let i = 0; i < 50; i++) await site.get(`/${i}.txt`);
+  assertEquals(services.cache.size, 50);
+  for (let i = 0; i < 50; i++) await site.refusal(`/missing-${i}`);
+  assertEquals(services.cache.size, 100);
+});

@@ -1,0 +1,231 @@
+/**
+ * A folder's listing, where `list` asks for one: a page for people and a JSON array for programs, by Accept.
+ *
+ * @module
+ */
+
+import { escape } from "@std/html";
+import { preferredType } from "../http/accept.ts";
+import type { Field } from "../http/fields.ts";
+import type { Reply } from "./handler.ts";
+import { encodePath } from "./location.ts";
+import type { ServedFolder } from "./open_file.ts";
+
+/** A file or folder in a listing. */
+export interface ListingEntry {
+  readonly name: string;
+  readonly isFolder: boolean;
+  /** Bytes; 0 for a folder. */
+  readonly size: number;
+  /** When it was last modified, in milliseconds since 1970; null where the system does not say. */
+  readonly modifiedMs: number | null;
+}
+
+/** So many entries are looked at together: a large folder must not fill all threads that read the disk. */
+const TOGETHER = 32;
+
+/**
+ * What a folder holds that its route would serve. Left out are hidden names unless they are served, names that are no
+ * UTF-8 (no URL leads to them), links that are not followed, special files and secrets.
+ *
+ * @param folder The folder of the route.
+ * @param below The path of the folder to list below it, which `folder.locate` found; without a slash at its end.
+ * @param hidden Whether names that begin with a dot are served.
+ */
+export async function readListing(
+  folder: ServedFolder,
+  below: string,
+  hidden: boolean,
+): Promise<ListingEntry[]> {
+  const names: string[] = [];
+  const located = await folder.locate(below);
+  if (located.kind !== "folder") return [];
+  for await (const { name } of Deno.readDir(located.path)) {
+    if (hidden || !name.startsWith(".")) names.push(name);
+  }
+  const entries: ListingEntry[] = [];
+  for (let at = 0; at < names.length; at += TOGETHER) {
+    const batch = names.slice(at, at + TOGETHER).map((name) => readEntry(folder, below, name));
+    for (const entry of await Promise.all(batch)) {
+      if (entry !== null) entries.push(entry);
+    }
+  }
+  return entries;
+}
+
+/** A name that is no UTF-8 was read with replacement characters: such a file is not found, so it is left out here. */
+async function readEntry(folder: ServedFolder, below: string, name: string): Promise<ListingEntry | null> {
+  const located = await folder.locate(`${below}/${name}`);
+  if (located.kind === "absent") return null;
+  const isFolder = located.kind === "folder";
+  return {
+    name,
+    isFolder,
+    size: isFolder ? 0 : located.info.size,
+    modifiedMs: located.info.mtime?.getTime() ?? null,
+  };
+}
+
+/** By what a listing is sorted. */
+export type SortKey = "name" | "size" | "time";
+
+/** How a listing is sorted. */
+export interface Sorting {
+  readonly key: SortKey;
+  readonly isDescending: boolean;
+}
+
+/** Reads `?sort=name|size|time&order=asc|desc`; what is missing or unknown: by name, ascending. */
+export function readSorting(query: string | null): Sorting {
+  const parameters = new URLSearchParams(query ?? "");
+  const key = parameters.get("sort");
+  return {
+    key: key === "size" || key === "time" ? key : "name",
+    isDescending: parameters.get("order") === "desc",
+  };
+}
+
+const BY_NAME = new Intl.Collator("en", { numeric: true }).compare;
+
+/** Sorts entries: folders before files in any order, equal ones by name. */
+export function sortEntries(entries: readonly ListingEntry[], sorting: Sorting): ListingEntry[] {
+  const direction = sorting.isDescending ? -1 : 1;
+  return entries.toSorted((a, b) => {
+    if (a.isFolder !== b.isFolder) return a.isFolder ? -1 : 1;
+    const order = compareBy(sorting.key, a, b);
+    if (order !== 0) return direction * order;
+    const byName = BY_NAME(a.name, b.name) || (a.name < b.name ? -1 : 1);
+    return sorting.key === "name" ? direction * byName : byName;
+  });
+}
+
+function compareBy(key: SortKey, a: ListingEntry, b: ListingEntry): number {
+  switch (key) {
+    case "name":
+      return BY_NAME(a.name, b.name);
+    case "size":
+      return a.size - b.size;
+    case "time":
+      return (a.modifiedMs ?? 0) - (b.modifiedMs ?? 0);
+  }
+}
+
+/** What a listing's form depends on. */
+export interface ListingRequest {
+  /** The folder's decoded path, with a slash at its end. */
+  readonly path: string;
+  readonly query: string | null;
+  /** The value of Accept, all its lines joined; null without. */
+  readonly accept: string | null;
+  /** The route's `cache_control`; null: listings are asked for anew each time. */
+  readonly cacheControl: string | null;
+}
+
+const TEXT = new TextEncoder();
+
+/** The reply with a listing. */
+export function listingReply(entries: readonly ListingEntry[], request: ListingRequest): Reply {
+  const sorting = readSorting(request.query);
+  const sorted = sortEntries(entries, sorting);
+  const isJson = preferredType(request.accept, ["text/html", "application/json"]) === "application/json";
+  const fields: Field[] = [
+    ["Content-Type", isJson ? "application/json" : "text/html; charset=utf-8"],
+    ["Vary", "Accept"],
+    ["Cache-Control", request.cacheControl ?? "no-cache"],
+  ];
+  const text = isJson ? renderJson(sorted) : renderHtml(sorted, request.path, sorting);
+  return { kind: "reply", status: 200, fields, body: TEXT.encode(text) };
+}
+
+/** The names that nginx uses for the same. */
+function renderJson(entries: readonly ListingEntry[]): string {
+  return JSON.stringify(
+    entries.map(({ name, isFolder, size, modifiedMs }) => ({
+      name,
+      type: isFolder ? "directory" : "file",
+      ...(modifiedMs === null ? {} : { mtime: new Date(modifiedMs).toISOString() }),
+      ...(isFolder ? {} : { size }),
+    })),
+    null,
+    1,
+  ) + "\n";
+}
+
+const COLUMNS: readonly { readonly key: SortKey; readonly title: string }[] = [
+  { key: "name", title: "Name" },
+  { key: "size", title: "Size" },
+  { key: "time", title: "Modified" },
+];
+
+function renderHtml(entries: readonly ListingEntry[], path: string, sorting: Sorting): string {
+  const heads = COLUMNS.map(({ key, title }) => {
+    const isSorted = key === sorting.key;
+    const order = isSorted && !sorting.isDescending ? "desc" : "asc";
+    const sort = isSorted ? ` aria-sort="${sorting.isDescending ? "descending" : "ascending"}"` : "";
+    return `<th scope="col"${sort}><a href="?sort=${key}&amp;order=${order}">${title}</a></th>`;
+  }).join("");
+  const parent = path === "/" ? "" : `<tr><td><a href="../">../</a></td><td></td><td></td></tr>\n`;
+  const title = escape(`Index of ${path}`);
+  return `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${title}</title>
+<style>
+:root { color-scheme: light dark }
+body { font: 1rem/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem;
+  color: light-dark(#1d2430, #e4e8ee); background: light-dark(#fdfdfc, #14181f) }
+h1 { font-size: 1.25rem; overflow-wrap: anywhere }
+table { border-collapse: collapse; width: 100% }
+th, td { text-align: left; padding: .3rem .75rem .3rem 0; border-bottom: 1px solid light-dark(#e5e7eb, #2a313c) }
+td:first-child { overflow-wrap: anywhere }
+th:nth-child(2), td:nth-child(2) { text-align: right; white-space: nowrap }
+th:nth-child(3), td:nth-child(3) { white-space: nowrap; padding-left: 1rem; font-variant-numeric: tabular-nums }
+a { color: light-dark(#1d4ed8, #93c5fd); text-decoration: none }
+a:hover, a:focus-visible { text-decoration: underline }
+th[aria-sort=ascending] a::after { content: " ↑" / "" }
+th[aria-sort=descending] a::after { content: " ↓" / "" }
+tbody tr:hover { background: light-dark(#f3f4f6, #1b212b) }
+</style>
+<main>
+<h1>${title}</h1>
+<table>
+<thead><tr>${heads}</tr></thead>
+<tbody>
+${parent}${entries.map(renderRow).join("")}</tbody>
+</table>
+</main>
+</html>
+`;
+}
+
+/** `./` in front: a name like `javascript:x` or `//host` must stay a path. */
+function renderRow({ name, isFolder, size, modifiedMs }: ListingEntry): string {
+  const slash = isFolder ? "/" : "";
+  const href = escape(`./${encodePath(name)}${slash}`);
+  const sizeCell = isFolder ? "" : `<span title="${size} bytes">${formatSize(size)}</span>`;
+  return `<tr><td><a href="${href}">${escape(name)}${slash}</a></td><td>${sizeCell}</td><td>${
+    formatTime(modifiedMs)
+  }</td></tr>\n`;
+}
+
+const UNITS = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+
+/** A length for people: `17 B`, `1.4 KiB`, `230 MiB`. */
+export function formatSize(bytes: number): string {
+  if (bytes < 1024) return `${bytes} B`;
+  let value = bytes / 1024;
+  let unit = 0;
+  // What would be rounded to 1024 is one of the next unit.
+  while (value >= 1023.5 && unit < UNITS.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  return `${value < 9.95 ? value.toFixed(1) : Math.round(value)} ${UNITS[unit]}`;
+}
+
+function formatTime(modifiedMs: number | null): string {
+  if (modifiedMs === null) return "";
+  const iso = new Date(modifiedMs).toISOString();
+  return `<time datetime="${iso}">${iso.slice(0, 10)} ${iso.slice(11, 16)} UTC</time>`;
+}

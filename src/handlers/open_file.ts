@@ -1,0 +1,230 @@
+/**
+ * Files and folders below one folder, found and opened so that nothing else is: no link that leads out of it, no secret,
+ * no special file, and what was checked is what is opened.
+ *
+ * The system offers no way here to open a path relative to an open folder, so a path is checked, opened and checked again:
+ * the open file must be the one that was checked, and the path must still lead to the same place without a link. An
+ * exchange of folders in between, however quick, is noticed at one of the three.
+ *
+ * The first step is asynchronous, since a cold disk may make it wait. The others look at what it has just brought into
+ * memory and are synchronous: they take 5 microseconds where asynchronous ones take 25.
+ *
+ * @module
+ */
+
+import type { FollowSymlinks } from "../config/config.ts";
+import type { FileVersion } from "../http/etag.ts";
+import type { Secrets } from "./secrets.ts";
+
+/** What a path leads to. */
+export type Located = LocatedFile | LocatedFolder | Absent;
+
+/** A regular file that may be served. */
+export interface LocatedFile {
+  readonly kind: "file";
+  /** The path to open it by: below the folder as it was configured, the rest free of links (unless all are followed). */
+  readonly path: string;
+  /** The path with all links resolved, those of the folder itself too. */
+  readonly realPath: string;
+  readonly info: Deno.FileInfo;
+}
+
+/** A folder. */
+export interface LocatedFolder {
+  readonly kind: "folder";
+  /** As for a file. */
+  readonly path: string;
+  /** As for a file. */
+  readonly realPath: string;
+  readonly info: Deno.FileInfo;
+}
+
+/** Nothing that may be served. */
+export interface Absent {
+  readonly kind: "absent";
+  /** 404, or 403 where the system refuses to say. */
+  readonly status: 403 | 404;
+  /** Why, for the log. */
+  readonly reason: string;
+}
+
+/** How often it is tried again when a file is replaced between the check and the opening, as every deployment does. */
+const ATTEMPTS = 4;
+
+/** On these systems a path may be spelled in other case than the name on disk, which another route might be for. */
+const IGNORES_CASE = Deno.build.os === "darwin" || Deno.build.os === "windows";
+
+const SEPARATOR = Deno.build.os === "windows" ? "\\" : "/";
+
+/** A folder of which files are served. */
+export class ServedFolder {
+  readonly #dir: string;
+  readonly #follow: FollowSymlinks;
+  readonly #secrets: Secrets;
+
+  /**
+   * @param dir The folder's absolute path; it may be a symbolic link itself, which is always followed.
+   * @param follow Which symbolic links below it are followed.
+   * @param secrets What is never served.
+   */
+  constructor(dir: string, follow: FollowSymlinks, secrets: Secrets) {
+    this.#dir = dir.replace(/[/\\]+$/, "");
+    this.#follow = follow;
+    this.#secrets = secrets;
+  }
+
+  /** The absolute path of what lies below; nothing is looked at. */
+  pathOf(below: string): string {
+    return `${this.#dir}${below}` || SEPARATOR;
+  }
+
+  /**
+   * Finds out what a path leads to.
+   *
+   * @param below The path below the folder: empty for itself, or beginning with a slash and not ending with one.
+   */
+  async locate(below: string): Promise<Located> {
+    const path = this.pathOf(below);
+    try {
+      return this.#check(path, await Deno.realPath(path));
+    } catch (error) {
+      return absentFor(error);
+    }
+  }
+
+  /** As `locate`, for a path that was looked at a moment ago: everything needed is in memory, so nothing waits. */
+  locateAgain(below: string): Located {
+    const path = this.pathOf(below);
+    try {
+      return this.#check(path, Deno.realPathSync(path));
+    } catch (error) {
+      return absentFor(error);
+    }
+  }
+
+  #check(path: string, realPath: string): Located {
+    const checked = this.#checkedPath(path, realPath);
+    if (checked === null) return absent(`${path} leads to ${realPath}, which follow_symlinks does not allow`);
+    const info = this.#look(checked);
+    if (info.isDirectory) return { kind: "folder", path: checked, realPath, info };
+    if (!info.isFile) return absent(`${path} is a special file`);
+    if (this.#secrets.has(realPath, info)) return absent(`${path} is a secret`);
+    return { kind: "file", path: checked, realPath, info };
+  }
+
+  /** Checked paths hold no links but where all are followed. */
+  #look(checked: string): Deno.FileInfo {
+    return this.#follow === "always" ? Deno.statSync(checked) : Deno.lstatSync(checked);
+  }
+
+  /**
+   * The path to open something by, below the folder as configured (all that the loop's read permission covers); null where
+   * the links on the way to it are not to be followed.
+   */
+  #checkedPath(path: string, realPath: string): string | null {
+    if (this.#follow === "always") return path;
+    const realDir = Deno.realPathSync(this.#dir || SEPARATOR);
+    const prefix = realDir.endsWith(SEPARATOR) ? realDir.slice(0, -1) : realDir;
+    if (realPath !== realDir && !realPath.startsWith(prefix + SEPARATOR)) return null;
+    const checked = `${this.#dir}${realPath.slice(prefix.length)}` || SEPARATOR;
+    const asked = SEPARATOR === "/" ? path : path.replaceAll("/", SEPARATOR);
+    if (checked === asked || realPath === realDir) return checked;
+    if (this.#follow === "never") return null;
+    if (IGNORES_CASE && checked.toLowerCase() === asked.toLowerCase()) return null;
+    return checked;
+  }
+
+  /**
+   * Opens a file that was located.
+   *
+   * @returns The open file and what the system says of it now; what the path leads to instead, if that changed.
+   */
+  async open(located: LocatedFile, below: string): Promise<OpenFile | Absent | LocatedFolder> {
+    let current: Located = located;
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      if (current.kind !== "file") return current;
+      const opened = await this.#openChecked(current);
+      if (opened.kind !== "moved") return opened;
+      current = await this.locate(below);
+    }
+    return absent(`${located.path} did not stay the same file`);
+  }
+
+  async #openChecked(located: LocatedFile): Promise<OpenFile | Absent | { readonly kind: "moved" }> {
+    let file: Deno.FsFile;
+    try {
+      // Once more, right before: opening what became a pipe would wait for ever.
+      const info = this.#look(located.path);
+      if (!info.isFile || !isSameFile(info, located.info)) return { kind: "moved" };
+      file = await Deno.open(located.path, { read: true });
+    } catch (error) {
+      return error instanceof Deno.errors.NotFound ? { kind: "moved" } : absentFor(error);
+    }
+    try {
+      const info = file.statSync();
+      if (info.isFile && isSameFile(info, located.info) && this.#leadsThere(located)) {
+        return { kind: "open", file, info, realPath: located.realPath };
+      }
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+    file.close();
+    return { kind: "moved" };
+  }
+
+  /** Whether the path by which a file was opened is still, link by link, the one that was checked. */
+  #leadsThere(located: LocatedFile): boolean {
+    if (this.#follow === "always") return true;
+    try {
+      return Deno.realPathSync(located.path) === located.realPath;
+    } catch (error) {
+      if (absentFor(error).status === 404) return false;
+      throw error;
+    }
+  }
+}
+
+/** An open file that was checked; whoever gets it closes it. */
+export interface OpenFile {
+  readonly kind: "open";
+  readonly file: Deno.FsFile;
+  /** What the system says of the open file. */
+  readonly info: Deno.FileInfo;
+  readonly realPath: string;
+}
+
+/** What a file's entity tag is made of, and by which a change is noticed. */
+export function versionOf(info: Deno.FileInfo): FileVersion {
+  const modifiedMs = info.mtime?.getTime() ?? 0;
+  return {
+    inode: info.ino ?? 0,
+    size: info.size,
+    modifiedMs,
+    changedMs: info.ctime?.getTime() ?? modifiedMs,
+  };
+}
+
+function isSameFile(a: Deno.FileInfo, b: Deno.FileInfo): boolean {
+  return a.dev === b.dev && a.ino === b.ino;
+}
+
+function absent(reason: string, status: 403 | 404 = 404): Absent {
+  return { kind: "absent", status, reason };
+}
+
+/** System errors that mean that a path names nothing; by code, since Deno has no class for some of them. */
+const NOTHING_THERE = new Set(["ENOENT", "ENOTDIR", "ELOOP", "ENAMETOOLONG", "EINVAL", "ENXIO", "ENODEV"]);
+
+/** What an error of the file system means for whoever asked for the path; others are thrown on. */
+export function absentFor(error: unknown): Absent {
+  if (!(error instanceof Error)) throw error;
+  // A link to where the loop's own permissions end: as if there were nothing.
+  if (error instanceof Deno.errors.NotCapable) return absent(error.message);
+  if (error instanceof Deno.errors.PermissionDenied) return absent(error.message, 403);
+  const isNothing = error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory ||
+    error instanceof Deno.errors.FilesystemLoop ||
+    ("code" in error && typeof error.code === "string" && NOTHING_THERE.has(error.code));
+  if (!isNothing) throw error;
+  return absent(error.message);
+}
