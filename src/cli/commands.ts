@@ -33,7 +33,7 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: "explain",
-    synopsis: "URL-PATH [--config FILE]",
+    synopsis: "URL-PATH",
     summary: "how a request would be handled",
     flags: [CONFIG_FLAG],
     positionals: [1, 1],

@@ -5,8 +5,9 @@
  * @module
  */
 
+import { Interpreters } from "../cgi/interpreter.ts";
 import { type Programs, resolvePrograms } from "../cgi/programs.ts";
-import { findScript } from "../cgi/script.ts";
+import { fileVersion, findScript } from "../cgi/script.ts";
 import type {
   CgiHandlerConfig,
   Config,
@@ -175,10 +176,9 @@ class Explanation {
       return;
     }
     if (found.kind === "folder") throw new HttpError(404, `${found.path} has no index, and list is off`);
-    throw new HttpError(
-      404,
-      found.kind === "absent" ? found.reason : `${found.path} is a file, not a folder`,
-    );
+    const path = folder.pathOf(below);
+    if (found.kind === "file") throw new HttpError(404, `${path} is a file, not a folder`);
+    throw new HttpError(404, statOrNull(path) === null ? `there is no file ${path}` : found.reason);
   }
 
   async #index(handler: FilesHandlerConfig, folder: ServedFolder, below: string): Promise<boolean> {
@@ -231,23 +231,11 @@ class Explanation {
   }
 
   #interpreter(file: string, run: ScriptHandling): void {
-    const extension = /\.[^./\\]+$/.exec(file)?.[0] ?? "";
-    const command = run.settings.interpreters[extension];
-    const mode = statOrNull(file)?.mode ?? null;
-    const isExecutable = mode === null || (mode & 0o111) !== 0;
-    const firstLine = isExecutable ? shebangOf(file) : null;
-    if (firstLine !== null) {
-      this.note("runs by", `its first line, ${firstLine}`);
-    } else if (command !== undefined && command !== "shebang") {
-      const program = this.#programs.paths[command[0]]?.at(0);
-      const said = [program ?? command[0], ...command.slice(1)].join(" ");
-      this.note("runs by", `${said}, for ${extension}`);
-      if (program === undefined) throw new HttpError(500, `${command[0]} is not installed`);
-    } else if (isExecutable) {
-      this.note("runs by", "itself");
-    } else {
-      throw new HttpError(403, `${file} is neither executable nor has an interpreter: chmod +x ${file}`);
-    }
+    const version = fileVersion(file);
+    if (version === null) throw new HttpError(404, `${file} has gone meanwhile`);
+    const command = new Interpreters(run.settings, this.#programs).choose(file, version);
+    if (command.kind === "none") throw new HttpError(command.status, command.message);
+    this.note("runs", [command.program, ...command.args, ...run.args].join(" "));
   }
 
   #noteModifiers(route: Route): void {
@@ -273,17 +261,4 @@ class Explanation {
 
 function isScriptName(name: string, handler: FilesHandlerConfig): boolean {
   return handler.scripts.some((extension) => name.endsWith(extension));
-}
-
-/** The first line of a file that begins with `#!`; null for any other. */
-function shebangOf(file: string): string | null {
-  const opened = Deno.openSync(file);
-  try {
-    const bytes = new Uint8Array(256);
-    const length = opened.readSync(bytes) ?? 0;
-    const [line] = new TextDecoder().decode(bytes.subarray(0, length)).split(/\r?\n/, 1);
-    return line.startsWith("#!") ? line : null;
-  } finally {
-    opened.close();
-  }
 }

@@ -44,8 +44,5 @@ export function checkEnvName(name: string): string | Refusal {
   if (META_VARIABLES.has(upper) || upper.startsWith("HTTP_")) {
     return new Refusal(`${quote(name)} is a meta-variable: the request decides it, no configuration`);
   }
-  if (upper.startsWith("LD_") || upper.startsWith("DYLD_")) {
-    return new Refusal(`${quote(name)} is refused by the sandbox: it would change what an interpreter loads`);
-  }
   return name;
 }
