@@ -91,6 +91,31 @@ for (const text of REFUSED) {
 }
 
 Deno.test({
+  name: "parseHttpDate() wants each char of each form where it is",
+  permissions: "none",
+  fn() {
+    for (
+      const text of [
+        "Sun, 06 Nov 1994 08:49:37 GMT",
+        "Sunday, 06-Nov-94 08:49:37 GMT",
+        "Sun Nov 16 08:49:37 1994",
+      ]
+    ) {
+      for (let i = 0; i < text.length; i++) {
+        // `:` and `/` are the chars beside the digits.
+        for (const other of ["x", ":", "/", " ", "-", ","]) {
+          if (other === text[i]) continue;
+          const changed = text.slice(0, i) + other + text.slice(i + 1);
+          // Only asctime has a day of one digit, behind a space.
+          const expected = changed === "Sun Nov  6 08:49:37 1994" ? RFC_EXAMPLE_MS : null;
+          assertEquals(parseHttpDate(changed), expected, changed);
+        }
+      }
+    }
+  },
+});
+
+Deno.test({
   name: "parseHttpDate() puts a two-digit year at most 50 years after the present",
   permissions: "none",
   fn() {

@@ -51,6 +51,7 @@ const PERSISTENCE: [minor: 0 | 1, fields: string[], expected: boolean][] = [
   [1, ["Connection: close, keep-alive"], false],
   [1, ["Connection: ,, close ,"], false],
   [1, ["Connection: upgrade", "Connection: close"], false],
+  [1, ["Connection: x , close , y"], false],
   [1, ["Connection: closed"], true],
   [1, ["Connection: x-close"], true],
   [1, ["Connection:"], true],

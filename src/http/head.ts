@@ -125,8 +125,8 @@ export class HeadReader {
   }
 
   /**
-   * Reads on, and is ready for the next head when it returns one. The head keeps `buffer`: those bytes stay as they are
-   * while it is in use.
+   * Reads on, and is ready for the next head when it returns one; after an error, `reset` makes it so. The head keeps
+   * `buffer`: those bytes stay as they are while it is in use.
    *
    * @param buffer What has arrived; not always the same one, but always with the same bytes from `start` on.
    * @param start Where the head begins in it.

@@ -152,6 +152,9 @@ Deno.test({
     assertEquals(fields.count, 5);
     assertEquals(fields.get("cookie"), "a=b");
     assertEquals(fields.combined("cookie"), "a=b, c=d");
+    const repeated = readWhole("GET / HTTP/1.0\r\nA: 1\r\nA: 2\r\nA: 3\r\nB: 4\r\n\r\n").fields;
+    assertEquals([repeated.combined("a"), repeated.combined("b"), repeated.get("a")], ["1, 2, 3", "4", "1"]);
+    assertEquals([repeated.indexOf("a", 1), repeated.indexOf("b", 1), repeated.indexOf("a", 3)], [1, 3, -1]);
     assertEquals(fields.get("x-a"), "");
     assertEquals(fields.get("b"), "\xe9");
     assertEquals([fields.get("c"), fields.combined("c"), fields.get("cook")], [null, null, null]);

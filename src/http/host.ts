@@ -73,15 +73,16 @@ function isIPv6(bytes: Uint8Array, start: number, end: number): boolean {
   let groups = 0;
   let hasGap = false;
   let at = start;
-  if (at + 1 < end && bytes[at] === COLON && bytes[at + 1] === COLON) {
+  // The bracket at `end` is neither a digit nor a colon, so that nothing here runs past it.
+  if (bytes[at] === COLON && bytes[at + 1] === COLON) {
     hasGap = true;
     at += 2;
     if (at === end) return true;
   }
   for (;;) {
     const groupStart = at;
-    while (at < end && at - groupStart < 5 && isHex(bytes[at])) at++;
-    if (at < end && bytes[at] === 0x2e) {
+    while (at - groupStart < 5 && isHex(bytes[at])) at++;
+    if (bytes[at] === 0x2e) {
       groups += 2;
       if (!isIPv4(bytes, groupStart, end)) return false;
       break;
@@ -91,7 +92,7 @@ function isIPv6(bytes: Uint8Array, start: number, end: number): boolean {
     if (at === end) break;
     if (bytes[at] !== COLON) return false;
     at++;
-    if (at < end && bytes[at] === COLON) {
+    if (bytes[at] === COLON) {
       if (hasGap) return false;
       hasGap = true;
       at++;
