@@ -232,10 +232,14 @@ Deno.test("a body that nobody read is never taken for a request", async () => {
   await using server = await start();
   using client = await server.connect();
   const evil = get("/a.txt", "X: evil");
-  for (const path of ["/a.txt", "/nothing", "/cgi-bin/unread.sh", "/cgi-bin/nothing"]) {
+  const cases = [["/a.txt", 405], ["/nothing", 405], ["/cgi-bin/unread.sh", 200], [
+    "/cgi-bin/nothing",
+    404,
+  ]] as const;
+  for (const [path, expected] of cases) {
     await client.send(post(path, evil.repeat(20)) + get("/a.txt", "Range: bytes=0-2"));
     const first = await client.readResponse();
-    assertEquals(first.status, path === "/a.txt" ? 405 : path.endsWith("unread.sh") ? 200 : 404, path);
+    assertEquals(first.status, expected, path);
     assertEquals(textOf(await client.readResponse()), "012", path);
   }
 });
