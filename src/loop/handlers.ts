@@ -4,11 +4,13 @@
  * @module
  */
 
-import type { Route, Site } from "../config/config.ts";
+import type { Route } from "../config/config.ts";
 import { filesHandler, filesServices } from "../handlers/files.ts";
 import type { Handler } from "../handlers/handler.ts";
 import { redirectHandler } from "../handlers/redirect.ts";
 import { respondHandler } from "../handlers/respond.ts";
+import { Secrets } from "../handlers/secrets.ts";
+import { cgiHandler, type CgiServices, scriptsAmongFiles } from "../cgi/handler.ts";
 import type { Scripts } from "../cgi/run.ts";
 import type { Logger } from "../observe/logger.ts";
 import type { Metrics } from "../observe/metrics.ts";
@@ -28,23 +30,27 @@ export interface LoopServices {
 
 /** A maker of handlers for one configuration. */
 export function handlerMaker(setup: LoopSetup, services: LoopServices): HandlerMaker {
-  const { config } = setup;
-  const files = filesServices(services.clock, config.secrets, () => {
-    throw new Error("x");
-  });
-  return (route: Route, site: Site): Handler => {
+  const { config, programs, temp } = setup;
+  const secrets = new Secrets(config.secrets, services.clock);
+  const cgi: CgiServices = { ...services, programs, secrets, temp };
+  const files = filesServices(services.clock, config.secrets, scriptsAmongFiles(cgi));
+  return (route: Route): Handler => {
     const { handler } = route;
     switch (handler.kind) {
       case "files":
         return filesHandler(handler, files);
+      case "cgi":
+        return cgiHandler(handler, route, cgi);
       case "redirect":
         return redirectHandler(handler);
       case "respond":
         return respondHandler(handler);
+      case "fastcgi":
+      case "scgi":
+      case "status":
+        throw new TypeError(`${handler.kind} is refused by the configuration`);
       default:
-        return () => {
-          throw new Error("not yet " + site.root);
-        };
+        return handler satisfies never;
     }
   };
 }
