@@ -31,6 +31,8 @@ export interface LoadInput {
   readonly env: { get(name: string): string | undefined };
   /** The working directory, absolute. */
   readonly cwd: string;
+  /** The keys that are refused because the program cannot honour them; its own list without. */
+  readonly unsupported?: ReadonlySet<string>;
   /** Whether places are wanted in the configuration too; it costs 60 ms. */
   readonly places?: boolean;
 }
@@ -62,7 +64,7 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
     source = { name, text: read.text, value: read.value ?? {} };
   }
   const faults = new FaultList(source);
-  for (const key of unsupportedKeys(source?.value)) {
+  for (const key of unsupportedKeys(source?.value, input.unsupported)) {
     faults.error(key, "is not available in this version", "key");
   }
   const { output, isPartial } = validate(source?.value ?? {}, faults);
