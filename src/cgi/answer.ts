@@ -1,0 +1,452 @@
+/**
+ * From one script's run to one reply: its input pumped, its header read, its content held for a moment or streamed, every wait
+ * under a deadline, and nothing that broke off made to look whole.
+ *
+ * @module
+ */
+
+import type { ScriptHandling } from "../config/config.ts";
+import {
+  type Exchange,
+  ExchangeAborted,
+  type Outcome,
+  type Reply,
+  type Source,
+} from "../handlers/handler.ts";
+import { HttpError } from "../http/error.ts";
+import type { Field } from "../http/fields.ts";
+import type { Logger } from "../observe/logger.ts";
+import type { Clock, Deadline } from "../time/clock.ts";
+import { describeFault, faultError, type ScriptFault } from "./end.ts";
+import { OutputParser, type ScriptHead } from "./output.ts";
+import { type EndReason, type ScriptExit, type ScriptRun, StartError } from "./run.ts";
+import type { Content } from "./spool.ts";
+
+/** How long content is held after the header, so that a short answer gets a Content-Length. */
+const HOLD_MS = 10;
+/** How much content is held at most, in bytes. */
+const HOLD_BYTES = 65536;
+
+/** Likewise for `output: plain`, where an early failure can still become a 500. */
+const PLAIN_HOLD_MS = 100;
+const PLAIN_HOLD_BYTES = 4096;
+
+/**
+ * How long an exit status is waited for once standard output is closed, in milliseconds. It comes at once, unless the script
+ * lives on; without it a crash could not be told from an end.
+ */
+const EXIT_WAIT_MS = 100;
+
+/** What an answer is made with. */
+export interface AnswerServices {
+  /** The loop's clock. */
+  readonly clock: Clock;
+  /** The error log. */
+  readonly log: Logger;
+}
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** The answer that one run gives. */
+export class ScriptAnswer implements Deadline {
+  readonly #exchange: Exchange;
+  readonly #script: string;
+  readonly #handling: ScriptHandling;
+  readonly #services: AnswerServices;
+  readonly #run: ScriptRun;
+  #pid = 0;
+  #startedMs = Infinity;
+  /** The last sign of life. */
+  #signMs = Infinity;
+  #hasHeader = false;
+  /** A read waits for the script: while the client makes it wait, it owes no sign of life. */
+  #isReading = false;
+  #isDiscarding = false;
+  #isOutputEnded = false;
+  #exit: ScriptExit | null = null;
+  /** Why there is no more to be had; the first one counts. */
+  #failure: Error | null = null;
+  #reject: ((error: Error) => void) | null = null;
+  /** A read that was begun while content was held. */
+  #pending: Promise<Bytes | null> | null = null;
+
+  /**
+   * Takes a run over: nobody else reads it, writes to it or ends it.
+   *
+   * @param script The script's path, for the log.
+   */
+  constructor(
+    exchange: Exchange,
+    script: string,
+    handling: ScriptHandling,
+    services: AnswerServices,
+    run: ScriptRun,
+  ) {
+    this.#exchange = exchange;
+    this.#script = script;
+    this.#handling = handling;
+    this.#services = services;
+    this.#run = run;
+    exchange.signal.addEventListener("abort", this.#aborted);
+    run.started.then((pid) => this.#began(pid), () => {}); // A failed start shows when its output is read.
+    run.ended.then((exit) => this.#ended(exit));
+  }
+
+  /** When the clock has to call: the run limit, or the end of patience with a silent script. */
+  get deadlineMs(): number {
+    const { timeoutMs, runLimitMs } = this.#handling.settings;
+    const isAwaited = !this.#hasHeader || this.#isReading;
+    return Math.min(this.#startedMs + runLimitMs, isAwaited ? this.#signMs + timeoutMs : Infinity);
+  }
+
+  /** A deadline has passed. */
+  expire(nowMs: number): void {
+    const { timeoutMs, runLimitMs } = this.#handling.settings;
+    if (nowMs >= this.#startedMs + runLimitMs) {
+      this.#fault({ kind: "runLimit", runLimitMs }, "runLimit");
+    } else if (this.#isDiscarding) {
+      // Its answer is complete; that it goes on writing is no failure, but has an end.
+      this.#run.end("abandoned");
+    } else {
+      this.#fault({ kind: "timeout", timeoutMs, hadHeader: this.#hasHeader }, "timeout");
+    }
+    // Once it is ended, only its end is awaited.
+    this.#services.clock.remove(this);
+  }
+
+  /** Gives the script its input, and then its end. Never rejects: what goes wrong with it is the reply's business. */
+  async feed(content: Content): Promise<void> {
+    try {
+      await this.#run.started;
+      for (let bytes = await content.read(); bytes !== null; bytes = await content.read()) {
+        if (!await this.#run.write(bytes)) return;
+        this.#sign();
+      }
+      this.#run.closeInput();
+    } catch (error) {
+      if (error instanceof StartError) return; // It shows when the output is read.
+      if (this.#exit !== null) return; // It has said all it had to say without the rest.
+      this.#fail(asError(error), error instanceof ExchangeAborted ? endReason(error) : "badRequest");
+    } finally {
+      content.close();
+    }
+  }
+
+  /**
+   * The reply, as soon as it is decided.
+   *
+   * @throws {HttpError} The script gave none; or whatever broke off the request. Either way the script is ended.
+   */
+  async outcome(isNph: boolean): Promise<Outcome> {
+    try {
+      if (isNph) return await this.#raw();
+      if (this.#handling.output === "plain") return await this.#plain();
+      return await this.#parsed();
+    } catch (error) {
+      const failure = await this.#startFault(error);
+      this.#run.end("abandoned");
+      this.#detach();
+      throw failure;
+    }
+  }
+
+  /** A script that could not be started has no output either: its StartError is the reason. */
+  async #startFault(error: unknown): Promise<unknown> {
+    if (this.#failure !== null) return this.#failure;
+    try {
+      await this.#run.started;
+      return error;
+    } catch (startError) {
+      if (!(startError instanceof StartError)) throw startError;
+      return this.#tell({ kind: "start", failure: startError.failure });
+    }
+  }
+
+  async #parsed(): Promise<Outcome> {
+    const parser = new OutputParser(this.#handling.settings.headBytes);
+    for (;;) {
+      const bytes = await this.#read();
+      const step = bytes === null ? parser.end() : parser.push(bytes);
+      if (step.kind === "more") continue;
+      if (step.kind === "head") {
+        this.#hasHeader = true;
+        return await this.#reply(step.head, step.rest);
+      }
+      await this.#run.started; // Without a start the output is empty: that is the fault, not the missing header.
+      throw await this.#badOutput(step.reason, bytes === null);
+    }
+  }
+
+  async #badOutput(reason: string, hasEnded: boolean): Promise<HttpError> {
+    const exit = hasEnded ? await this.#exitSoon() : null;
+    this.#run.end("badOutput");
+    return this.#tell({ kind: "badOutput", reason, exit });
+  }
+
+  async #reply(head: ScriptHead, rest: Bytes): Promise<Outcome> {
+    if (head.localTarget !== null) {
+      this.#discard();
+      return { kind: "reroute", target: head.localTarget, as: "local" };
+    }
+    const reply: Omit<Reply, "body"> = {
+      kind: "reply",
+      status: head.status,
+      ...(head.reason === null ? {} : { reason: head.reason }),
+      fields: head.fields,
+    };
+    if (head.status === 204 || head.status === 304) {
+      this.#discard();
+      return { ...reply, body: null };
+    }
+    const held = await this.#hold(rest, HOLD_MS, HOLD_BYTES);
+    return { ...reply, body: await this.#body(held, head.contentLength) };
+  }
+
+  /** Content that is complete goes as it is; all else is a source. */
+  async #body(held: Bytes[], contentLength: number | null): Promise<Bytes | Source> {
+    const heldBytes = held.reduce((sum, { length }) => sum + length, 0);
+    const isHead = this.#exchange.method === "HEAD";
+    const isWhole = this.#isOutputEnded && (contentLength === null || contentLength === heldBytes) &&
+      // A script may leave the content of a HEAD out: then its length is not known.
+      !(isHead && heldBytes === 0);
+    if (isWhole && !isDeath(await this.#exitSoon())) {
+      this.#detach();
+      return held.length === 1 ? held[0] : join(held, heldBytes);
+    }
+    return this.#source(held, contentLength, false);
+  }
+
+  async #raw(): Promise<Outcome> {
+    const first = await this.#read();
+    this.#hasHeader = true;
+    if (first === null) {
+      await this.#run.started;
+      throw await this.#badOutput("it wrote nothing", true);
+    }
+    const status = /^HTTP\/1\.[01] ([2-5][0-9]{2})/.exec(new TextDecoder().decode(first.subarray(0, 16)));
+    return {
+      kind: "reply",
+      status: status === null ? 200 : Number(status[1]),
+      fields: [],
+      body: this.#source([first], null, true),
+      close: true,
+    };
+  }
+
+  /** `output: plain`: all output is content. */
+  async #plain(): Promise<Outcome> {
+    const held = await this.#hold(new Uint8Array(0), PLAIN_HOLD_MS, PLAIN_HOLD_BYTES);
+    if (this.#isOutputEnded) {
+      await this.#run.started;
+      const exit = await this.#exitSoon();
+      if (isDeath(exit)) throw this.#tell({ kind: "died", signal: exit.signal });
+      if (exit !== null && exit.code !== 0) throw this.#tell({ kind: "failed", code: exit.code });
+    }
+    this.#hasHeader = true;
+    const { contentType } = this.#handling;
+    const fields: Field[] = contentType === null ? [] : [["Content-Type", contentType]];
+    return { kind: "reply", status: 200, fields, body: await this.#body(held, null) };
+  }
+
+  /** Gathers content until there is enough, or for a moment, or to its end. */
+  async #hold(rest: Bytes, holdMs: number, holdBytes: number): Promise<Bytes[]> {
+    const held = rest.length > 0 ? [rest] : [];
+    let heldBytes = rest.length;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const over = new Promise<"over">((resolve) => timer = setTimeout(() => resolve("over"), holdMs));
+    try {
+      while (heldBytes < holdBytes) {
+        this.#pending = this.#read();
+        // Whoever reads on is told of its failure.
+        this.#pending.catch(() => {});
+        const bytes = await Promise.race([this.#pending, over]);
+        if (bytes === "over") break;
+        this.#pending = null;
+        if (bytes === null) break;
+        held.push(bytes);
+        heldBytes += bytes.length;
+      }
+    } finally {
+      clearTimeout(timer);
+    }
+    return held;
+  }
+
+  #source(held: Bytes[], length: number | null, raw: boolean): Source {
+    let sentBytes = 0;
+    const clip = (bytes: Bytes): Bytes | null => {
+      if (length === null) return bytes;
+      const room = length - sentBytes;
+      return room === 0 ? null : bytes.length > room ? bytes.subarray(0, room) : bytes;
+    };
+    const sent = (bytes: Bytes | null): Bytes | null => {
+      sentBytes += bytes?.length ?? 0;
+      return bytes;
+    };
+    return {
+      length,
+      ...(raw ? { raw } : {}),
+      read: () => {
+        const bytes = held.shift();
+        if (bytes !== undefined) return sent(clip(bytes));
+        if (sentBytes === length) return null;
+        return this.#readOn().then(async (bytes) => {
+          if (bytes === null) await this.#assertComplete(sentBytes, length);
+          return bytes === null ? null : sent(clip(bytes));
+        });
+      },
+      close: (reason) => this.#close(reason),
+    };
+  }
+
+  /** The output has ended: whether the content has, too. */
+  async #assertComplete(writtenBytes: number, announcedBytes: number | null): Promise<void> {
+    const exit = await this.#exitSoon();
+    if (isDeath(exit)) throw this.#tell({ kind: "died", signal: exit.signal });
+    if (announcedBytes !== null && writtenBytes < announcedBytes) {
+      throw this.#tell({ kind: "short", writtenBytes, announcedBytes });
+    }
+  }
+
+  #close(reason: unknown): void {
+    if (reason === null || this.#isOutputEnded) {
+      // HEAD, or more than was announced: the script may finish what it does.
+      if (this.#isOutputEnded) this.#detach();
+      else this.#discard();
+    } else {
+      this.#run.end(reason instanceof ExchangeAborted ? endReason(reason) : "abandoned");
+      this.#detach();
+    }
+  }
+
+  /** Reads what nobody wants, for as long as the script may be silent: it would hang on a full pipe. */
+  #discard(): void {
+    this.#detach();
+    this.#isDiscarding = true;
+    this.#signMs = this.#services.clock.now();
+    const drain = async () => {
+      while (await this.#readOn() !== null);
+    };
+    // A failure now is in the log already, and no client's concern.
+    drain().catch(() => {});
+  }
+
+  /** The read that was begun while content was held, or the next. */
+  #readOn(): Promise<Bytes | null> {
+    const pending = this.#pending ?? this.#read();
+    this.#pending = null;
+    return pending;
+  }
+
+  /** The next output; rejects with what broke the run off. */
+  #read(): Promise<Bytes | null> {
+    if (this.#failure !== null) return Promise.reject(this.#failure);
+    if (this.#isOutputEnded) return Promise.resolve(null);
+    this.#isReading = true;
+    if (this.#hasHeader && !this.#isDiscarding && this.#startedMs !== Infinity) this.#sign();
+    return new Promise((resolve, reject) => {
+      this.#reject = reject;
+      this.#run.read().then(
+        (bytes) => {
+          this.#isReading = false;
+          if (bytes === null) this.#isOutputEnded = true;
+          else if (this.#hasHeader) this.#sign();
+          if (this.#failure === null) resolve(bytes);
+          else reject(this.#failure);
+        },
+        (error) =>
+          reject(error instanceof StartError ? this.#tell({ kind: "start", failure: error.failure }) : error),
+      );
+    });
+  }
+
+  #sign(): void {
+    if (!this.#isDiscarding) this.#signMs = this.#services.clock.now();
+  }
+
+  /** How it ended; null where it lives on without its standard output. */
+  async #exitSoon(): Promise<ScriptExit | null> {
+    if (this.#exit !== null) return this.#exit;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const over = new Promise<null>((resolve) => timer = setTimeout(() => resolve(null), EXIT_WAIT_MS));
+    const exit = await Promise.race([this.#run.ended, over]);
+    clearTimeout(timer);
+    return exit;
+  }
+
+  #began(pid: number): void {
+    this.#pid = pid;
+    this.#startedMs = this.#services.clock.now();
+    this.#signMs = this.#startedMs;
+    if (this.#exit === null) this.#services.clock.add(this);
+  }
+
+  #ended(exit: ScriptExit): void {
+    this.#exit = exit;
+    this.#services.clock.remove(this);
+    if (this.#startedMs === Infinity) return;
+    const { notes } = this.#exchange;
+    notes.exit = exit.signal ?? exit.code;
+    notes.scriptMs = this.#services.clock.now() - this.#startedMs;
+    if (exit.code !== 0 && exit.signal === null) this.#log("info", `ended with status ${exit.code}`);
+  }
+
+  readonly #aborted = (): void => {
+    const reason: unknown = this.#exchange.signal.reason;
+    this.#fail(asError(reason), endReason(reason));
+  };
+
+  #fault(fault: ScriptFault, reason: EndReason): void {
+    this.#fail(this.#tell(fault), reason);
+  }
+
+  #fail(error: Error, reason: EndReason): void {
+    this.#failure ??= error;
+    this.#run.end(reason);
+    this.#reject?.(this.#failure);
+  }
+
+  /** Writes a fault down, and makes its error. */
+  #tell(fault: ScriptFault): HttpError {
+    const description = describeFault(fault);
+    this.#exchange.notes.error = description;
+    const isBusy = fault.kind === "start" && "retryAfterSeconds" in fault.failure;
+    this.#log(isBusy ? "warn" : "error", description);
+    return faultError(fault);
+  }
+
+  #log(level: "info" | "warn" | "error", what: string): void {
+    const pid = this.#pid === 0 ? "" : ` pid ${this.#pid}`;
+    this.#services.log.log(level, `[${this.#exchange.id}] script ${this.#script}${pid}: ${what}`);
+  }
+
+  /** From now on the client's end is no longer the script's. */
+  #detach(): void {
+    this.#exchange.signal.removeEventListener("abort", this.#aborted);
+  }
+}
+
+/** Whether it was a signal that ended it: then what it wrote may be half of what it meant to. */
+function isDeath(exit: ScriptExit | null): exit is ScriptExit & { readonly signal: string } {
+  return exit !== null && exit.signal !== null;
+}
+
+/** Why a script is ended when its exchange is. */
+function endReason(reason: unknown): EndReason {
+  if (!(reason instanceof ExchangeAborted)) return "clientGone";
+  return reason.why === "shutdown" ? "shutdown" : "clientGone";
+}
+
+function asError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(String(reason));
+}
+
+function join(chunks: readonly Bytes[], length: number): Bytes {
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, at);
+    at += chunk.length;
+  }
+  return whole;
+}

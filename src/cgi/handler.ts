@@ -1,0 +1,195 @@
+/**
+ * The handler of cgi routes, and of scripts among files: finds the script, says what it is told, starts it.
+ *
+ * @module
+ */
+
+import { basename, dirname } from "@std/path";
+import type { CgiHandlerConfig, Route, ScriptHandling } from "../config/config.ts";
+import type { Exchange, Handler, Outcome } from "../handlers/handler.ts";
+import { HttpError } from "../http/error.ts";
+import { type AnswerServices, ScriptAnswer } from "./answer.ts";
+import { describeFault, faultError, type ScriptFault } from "./end.ts";
+import { Interpreters } from "./interpreter.ts";
+import { type Launcher, makeLauncher } from "./launch.ts";
+import type { Programs } from "./programs.ts";
+import type { Scripts } from "./run.ts";
+import { fileVersion, findScript, type FoundScript, type SecretFiles } from "./script.ts";
+import { type Content, spool } from "./spool.ts";
+import {
+  assertFits,
+  buildVariables,
+  searchArguments,
+  type StaticVariables,
+  staticVariables,
+} from "./variables.ts";
+
+/** What scripts are run with. */
+export interface CgiServices extends AnswerServices {
+  /** Starts them. */
+  readonly scripts: Scripts;
+  /** Where their interpreters are. */
+  readonly programs: Programs;
+  /** Files that are never run. */
+  readonly secrets: SecretFiles;
+  /** The folder for bodies that are kept whole. */
+  readonly temp: string;
+  /** The server's own environment, from which HOME and `pass_env` are taken. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** The handler of one cgi route. */
+export function cgiHandler(config: CgiHandlerConfig, route: Route, services: CgiServices): Handler {
+  const runner = new ScriptRunner(route, config.run, services);
+  return (exchange) => {
+    const search = findScript(config, route, exchange.target, exchange.rest, services.secrets);
+    return search.kind === "script" ? runner.run(exchange, search.script) : withSlash(exchange);
+  };
+}
+
+/**
+ * Runs scripts that lie among the files of files routes.
+ *
+ * @returns Runs `file`, which the files handler has found, with its PATH_INFO; rejects with HttpError.
+ */
+export function scriptsAmongFiles(
+  services: CgiServices,
+): (exchange: Exchange, file: string, pathInfo: string) => Promise<Outcome> {
+  const runners = new WeakMap<Route, ScriptRunner>();
+  return async (exchange, file, pathInfo) => {
+    const { route, target } = exchange;
+    if (route.handler.kind !== "files") {
+      throw new TypeError("scripts lie among the files of files routes only");
+    }
+    if (!target.isUtf8) throw new HttpError(400, "the path is no UTF-8 and cannot be given to a script");
+    const version = fileVersion(file);
+    if (version === null) throw new HttpError(404, `${file} is gone`);
+    let runner = runners.get(route);
+    if (runner === undefined) {
+      runner = new ScriptRunner(route, route.handler.run, services);
+      runners.set(route, runner);
+    }
+    const path = target.path.slice(0, target.path.length - pathInfo.length);
+    const name = path.endsWith("/") ? path + basename(file) : path; // a folder's index
+    return await runner.run(exchange, { file, name, pathInfo, version });
+  };
+}
+
+/** A folder without its slash: relative links in what it answers would lead elsewhere. */
+function withSlash({ target }: Exchange): Outcome {
+  // Two slashes in front would name another host.
+  const path = target.rawPath.replace(/^\/+/, "/") + "/";
+  const location = target.query === null ? path : `${path}?${target.query}`;
+  return { kind: "reply", status: 308, fields: [["Location", location]], body: null };
+}
+
+/** Runs the scripts of one route. */
+class ScriptRunner {
+  readonly #route: Route;
+  readonly #handling: ScriptHandling;
+  readonly #services: CgiServices;
+  readonly #interpreters: Interpreters;
+  readonly #launcher: Launcher;
+  readonly #shared: StaticVariables;
+
+  constructor(route: Route, handling: ScriptHandling, services: CgiServices) {
+    const { settings, user } = handling;
+    const { programs, environment } = services;
+    this.#route = route;
+    this.#handling = handling;
+    this.#services = services;
+    this.#interpreters = new Interpreters(settings, programs);
+    this.#launcher = makeLauncher(handling, programs);
+    const passed = Object.fromEntries(
+      settings.passEnv.filter((name) => Object.hasOwn(environment, name)).map((
+        name,
+      ) => [name, environment[name]]),
+    );
+    const home = user !== null && Object.hasOwn(programs.users, user)
+      ? programs.users[user].home
+      : environment["HOME"];
+    this.#shared = staticVariables(settings.env, passed, home ?? "/", settings.passAuthorization);
+  }
+
+  /**
+   * Runs a script for an exchange.
+   *
+   * @throws {HttpError} It cannot be run, or gives no answer.
+   */
+  async run(exchange: Exchange, script: FoundScript): Promise<Outcome> {
+    exchange.notes.script = script.file;
+    const { program, args } = this.#command(exchange, script);
+    const contentLength = announcedLength(exchange);
+    const env = buildVariables(this.#shared, {
+      head: exchange.head,
+      method: exchange.method,
+      target: exchange.target,
+      site: exchange.site,
+      peer: exchange.peer,
+      user: exchange.user,
+      file: script.file,
+      name: script.name,
+      pathInfo: script.pathInfo,
+      contentLength,
+    });
+    assertFits(env, [program, ...args]);
+    exchange.delegate();
+    const content = await this.#content(exchange);
+    if (exchange.signal.aborted) {
+      content?.close();
+      throw exchange.signal.reason;
+    }
+    if (contentLength === null && content !== null && content.length !== null) {
+      env.push("CONTENT_LENGTH", String(content.length));
+    }
+    const run = this.#services.scripts.start({
+      routeId: this.#route.id,
+      script: script.file,
+      url: exchange.head.target,
+      requestId: exchange.id,
+      program,
+      args,
+      env,
+      cwd: this.#handling.cwd ?? dirname(script.file),
+      hasInput: content !== null,
+      client: exchange.peer.address,
+      killGraceMs: this.#handling.settings.killGraceMs,
+    });
+    const answer = new ScriptAnswer(exchange, script.file, this.#handling, this.#services, run);
+    if (content !== null) answer.feed(content);
+    return await answer.outcome(basename(script.file).startsWith("nph-"));
+  }
+
+  #command(exchange: Exchange, script: FoundScript): { program: string; args: string[] } {
+    const command = this.#interpreters.choose(script.file, script.version);
+    if (command.kind === "none") throw this.#refuse(exchange, { ...command, kind: "command" });
+    const launch = this.#launcher.launch(command);
+    if (launch.kind === "missing") {
+      throw this.#refuse(exchange, { kind: "command", status: 500, message: launch.message });
+    }
+    const words = searchArguments(exchange.method, exchange.target.query);
+    return { program: launch.program, args: [...launch.args, ...this.#handling.args, ...words] };
+  }
+
+  #refuse(exchange: Exchange, fault: ScriptFault): HttpError {
+    exchange.notes.error = describeFault(fault);
+    this.#services.log.log("error", `[${exchange.id}] script: ${describeFault(fault)}`);
+    return faultError(fault);
+  }
+
+  /** The script's input; null without. */
+  async #content({ body }: Exchange): Promise<Content | null> {
+    if (body.length === 0) return null;
+    const mode = this.#handling.body;
+    if (mode === "buffer" || (mode === "auto" && body.length === null)) {
+      return await spool(body, this.#services.temp);
+    }
+    return { length: body.length, read: () => body.read(), close() {} };
+  }
+}
+
+/** CONTENT_LENGTH as far as the head tells: also 0 where the client says so; null without content, or where it is chunked. */
+function announcedLength({ body, head, method }: Exchange): number | null {
+  if (body.length !== 0) return body.length;
+  return method === head.method && head.fields.get("content-length") !== null ? 0 : null;
+}

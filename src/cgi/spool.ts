@@ -1,0 +1,98 @@
+/**
+ * A request's content kept whole before its script starts, for scripts that want CONTENT_LENGTH where the client announced none
+ * (RFC 3875, 4.1.2): in memory while it is short, else in a file that has no name.
+ *
+ * @module
+ */
+
+import type { RequestBody } from "../handlers/handler.ts";
+import { HttpError } from "../http/error.ts";
+
+/** Content for a script's input. */
+export interface Content {
+  /** Bytes in all; null when it streams and nobody knows. */
+  readonly length: number | null;
+  /** The next bytes, never empty and the caller's; null at the end. Rejects as `RequestBody.read` does. */
+  read(): Promise<Uint8Array<ArrayBuffer> | null>;
+  /** Frees what it holds. Harmless when repeated. */
+  close(): void;
+}
+
+/** Up to here content stays in memory, in bytes. */
+export const MEMORY_BYTES_MAX = 1 << 20;
+
+const READ_BYTES = 65536;
+
+/**
+ * Reads a body to its end and keeps it.
+ *
+ * @param temp The folder for what is too long for memory.
+ * @throws {HttpError} 507: the folder's disk is full; otherwise whatever the body's `read` rejects with.
+ */
+export async function spool(body: RequestBody, temp: string): Promise<Content> {
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  let length = 0;
+  let file: Deno.FsFile | null = null;
+  try {
+    for (let bytes = await body.read(); bytes !== null; bytes = await body.read()) {
+      length += bytes.length;
+      if (file === null && length <= MEMORY_BYTES_MAX) {
+        chunks.push(bytes);
+        continue;
+      }
+      file ??= await openNameless(temp);
+      for (const chunk of chunks.splice(0)) await writeAll(file, chunk);
+      await writeAll(file, bytes);
+    }
+    if (file === null) return kept(chunks, length);
+    await file.seek(0, Deno.SeekMode.Start);
+    return keptInFile(file, length);
+  } catch (error) {
+    file?.close();
+    if (error instanceof Error && "code" in error && error.code === "ENOSPC") {
+      throw new HttpError(507, `no room in ${temp} for a body of ${length} bytes or more`, { close: true });
+    }
+    throw error;
+  }
+}
+
+function kept(chunks: Uint8Array<ArrayBuffer>[], length: number): Content {
+  return {
+    length,
+    read: () => Promise.resolve(chunks.shift() ?? null),
+    close() {
+      chunks.length = 0;
+    },
+  };
+}
+
+function keptInFile(file: Deno.FsFile, length: number): Content {
+  let isOpen = true;
+  return {
+    length,
+    async read() {
+      if (!isOpen) return null;
+      const buffer = new Uint8Array(READ_BYTES);
+      const count = await file.read(buffer);
+      return count === null ? null : buffer.subarray(0, count);
+    },
+    close() {
+      if (isOpen) file.close();
+      isOpen = false;
+    },
+  };
+}
+
+/** A file that is gone with its last descriptor, whatever becomes of this program. */
+async function openNameless(temp: string): Promise<Deno.FsFile> {
+  const path = await Deno.makeTempFile({ dir: temp, prefix: "pollux-body-" });
+  try {
+    return await Deno.open(path, { read: true, write: true });
+  } finally {
+    await Deno.remove(path);
+  }
+}
+
+async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
+  for (let done = 0; done < bytes.length;) done += await file.write(bytes.subarray(done));
+}

@@ -1,0 +1,86 @@
+/**
+ * Bodies kept whole.
+ *
+ * @module
+ */
+
+import { assertEquals, assertRejects } from "@std/assert";
+import type { RequestBody } from "../handlers/handler.ts";
+import { HttpError } from "../http/error.ts";
+import { aBody } from "./exchange_fixture.ts";
+import { type Content, MEMORY_BYTES_MAX, spool } from "./spool.ts";
+
+async function readAll(content: Content): Promise<number[]> {
+  let length = 0;
+  let sum = 0;
+  for (let bytes = await content.read(); bytes !== null; bytes = await content.read()) {
+    length += bytes.length;
+    for (const byte of bytes) sum += byte;
+  }
+  return [length, sum];
+}
+
+function pieces(count: number, bytes: number, end: Error | null = null): RequestBody {
+  let given = 0;
+  return {
+    length: null,
+    read() {
+      if (given++ < count) return Promise.resolve(new Uint8Array(bytes).fill(given));
+      return end === null ? Promise.resolve(null) : Promise.reject(end);
+    },
+  };
+}
+
+Deno.test({
+  name: "spool() keeps a short body in memory, a file system or not",
+  permissions: "none",
+  async fn() {
+    const content = await spool(aBody(["one ", "two"], null), "/nonexistent");
+    assertEquals(content.length, 7);
+    assertEquals((await readAll(content))[0], 7);
+    content.close();
+    const longest = await spool(pieces(4, MEMORY_BYTES_MAX / 4), "/nonexistent");
+    assertEquals(await readAll(longest), [MEMORY_BYTES_MAX, 10 * MEMORY_BYTES_MAX / 4]);
+    assertEquals((await spool(aBody([], null), "/nonexistent")).length, 0);
+  },
+});
+
+Deno.test("spool() keeps a long body in a file without a name", async () => {
+  const temp = Deno.makeTempDirSync();
+  const content = await spool(pieces(20, 100_000), temp);
+  assertEquals([...Deno.readDirSync(temp)], []);
+  assertEquals(content.length, 2_000_000);
+  assertEquals(await readAll(content), [2_000_000, 210 * 100_000]);
+  content.close();
+  content.close();
+  assertEquals(await content.read(), null);
+  Deno.removeSync(temp);
+});
+
+Deno.test("spool() leaves nothing behind where the body breaks off", async () => {
+  const temp = Deno.makeTempDirSync();
+  await assertRejects(
+    () => spool(pieces(20, 100_000, new HttpError(400, "broke off")), temp),
+    HttpError,
+    "broke off",
+  );
+  assertEquals([...Deno.readDirSync(temp)], []);
+  Deno.removeSync(temp);
+});
+
+Deno.test({
+  name: "spool() answers 507 to a full disk",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    const full = Deno.makeTempDirSync();
+    const open = Deno.open;
+    try {
+      Deno.open = () => open("/dev/full", { read: true, write: true });
+      const error = await assertRejects(() => spool(pieces(20, 100_000), full), HttpError);
+      assertEquals(error.status, 507);
+    } finally {
+      Deno.open = open;
+    }
+    Deno.removeSync(full);
+  },
+});
