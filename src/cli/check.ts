@@ -28,19 +28,21 @@ export async function check(parsed: ParsedFlags, terminal: Terminal): Promise<nu
   }
   const { config, routeKeys } = loaded;
   const fileName = file ?? (config.file === null ? null : DEFAULT_FILE);
+  const programs = resolvePrograms(config, terminal.env.get("PATH") ?? "");
   const warnings = findWarnings(config, {
     fileName,
     routeKeys,
+    isInstalled: (name) => programs.paths[name]?.length > 0,
     uid: currentUser(config.temp),
   });
-  const missing = resolvePrograms(config, terminal.env.get("PATH") ?? "").warnings.map((message): Fault => ({
+  const ofPrograms = programs.warnings.map((message): Fault => ({
     severity: "warning",
     file: fileName,
     place: null,
     key: "",
     message,
   }));
-  sayFaults(terminal, [...loaded.warnings, ...warnings, ...missing]);
+  sayFaults(terminal, [...loaded.warnings, ...warnings, ...ofPrograms]);
   terminal.out(`${fileName ?? `no ${DEFAULT_FILE} here; the defaults`}: valid`);
   return EXIT_OK;
 }

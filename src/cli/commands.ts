@@ -38,7 +38,7 @@ export const COMMANDS: readonly Command[] = [
     flags: [CONFIG_FLAG],
     positionals: [1, 1],
     examples: [
-      ["pollux explain /cgi-bin/hello.py/a", "site, route, script, interpreter, PATH_INFO"],
+      ["pollux explain /cgi-bin/hello.py/a", "site, route, script, PATH_INFO"],
       ["pollux explain http://example.org/", "the same for one of several sites"],
     ],
     load: async () => (await import("./explain.ts")).explain,
@@ -49,7 +49,7 @@ export const COMMANDS: readonly Command[] = [
     summary: "write a pollux.yaml, a page and a script",
     flags: [],
     positionals: [0, 1],
-    examples: [["pollux init site && cd site && pollux", "a site of your own; nothing is overwritten"]],
+    examples: [["pollux init site && cd site && pollux", "a site of your own"]],
     load: async () => (await import("./init.ts")).init,
   },
   {

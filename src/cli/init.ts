@@ -17,7 +17,7 @@ export async function init(parsed: ParsedFlags, terminal: Terminal): Promise<num
   for (const sample of SAMPLES) {
     const path = resolveFrom(folder, sample.path);
     try {
-      await Deno.mkdir(resolveFrom(path, ".."), { recursive: true });
+      await makeFolder(resolveFrom(path, ".."));
       // `createNew` and not a look beforehand: nothing is overwritten, whoever else writes at the same time.
       await Deno.writeTextFile(path, sample.text, { createNew: true, mode: sample.mode });
       terminal.out(`wrote ${sample.path}`);
@@ -36,4 +36,14 @@ export async function init(parsed: ParsedFlags, terminal: Terminal): Promise<num
     `Next: ${enter}pollux, then http://127.0.0.1:8080/ and http://127.0.0.1:8080/cgi-bin/hello.py`,
   );
   return EXIT_OK;
+}
+
+/** Makes a folder with those above it. That a file of the name exists is told from a folder that does. */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await Deno.mkdir(path, { recursive: true });
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) throw new Error(`${path} is a file`);
+    throw error;
+  }
 }

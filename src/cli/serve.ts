@@ -4,7 +4,9 @@
  * @module
  */
 
-import { type ConfigFlags, loadConfig, type LoadResult } from "../config/load.ts";
+import { resolvePrograms } from "../cgi/programs.ts";
+import { missingInterpreters } from "../config/warnings.ts";
+import { type ConfigFlags, DEFAULT_FILE, loadConfig, type LoadResult } from "../config/load.ts";
 import { EXIT_USAGE } from "./command.ts";
 import { flagValue, type ParsedFlags } from "./flags.ts";
 import { sayFaults, sayUsage, type Terminal } from "./terminal.ts";
@@ -31,8 +33,16 @@ export async function serve(parsed: ParsedFlags, terminal: Terminal): Promise<nu
     sayFaults(terminal, loaded.faults);
     return EXIT_USAGE;
   }
-  sayFaults(terminal, loaded.warnings);
+  const { config, routeKeys, warnings } = loaded;
+  const programs = resolvePrograms(config, terminal.env.get("PATH") ?? "");
+  const missing = missingInterpreters(config, {
+    fileName: file ?? (config.file === null ? null : DEFAULT_FILE),
+    routeKeys,
+    isInstalled: (name) => programs.paths[name]?.length > 0,
+    uid: null,
+  });
+  sayFaults(terminal, [...warnings, ...missing]);
   const quiet = parsed.flags.has("quiet");
   const { runSupervisor } = await import("../supervisor/supervisor.ts");
-  return await runSupervisor(loaded.config, { quiet, reload: load });
+  return await runSupervisor(config, { quiet, reload: load });
 }

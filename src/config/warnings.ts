@@ -6,7 +6,7 @@
 
 import type { CgiHandlerConfig, Config, FilesHandlerConfig, Route } from "./config.ts";
 import type { Fault } from "./fault.ts";
-import { isWithin, statOrNull } from "./paths.ts";
+import { isWithin, resolveFrom, statOrNull } from "./paths.ts";
 
 /** What warnings are judged by. */
 export interface WarningContext {
@@ -14,13 +14,21 @@ export interface WarningContext {
   readonly fileName: string | null;
   /** The key of each route by its id. */
   readonly routeKeys: ReadonlyMap<number, string>;
+  /** Whether an interpreter of the configuration, by its name there, is on this machine. */
+  readonly isInstalled: (interpreter: string) => boolean;
   /** The user that the server runs as; null where there are none (Windows) or it is not known. */
   readonly uid: number | null;
 }
 
 const UPLOAD_METHODS = ["PUT", "POST", "DELETE"];
 
-/** Every warning, for `pollux check`; what is missing on the machine is for `cgi/programs.ts` to say. */
+/** How many entries of a script folder are looked at; a warning is no reason to walk a whole disk. */
+const ENTRIES_MAX = 1000;
+
+/** Mapped by default: that their interpreters are missing matters only where there are such scripts. */
+const USUAL_EXTENSIONS: ReadonlySet<string> = new Set([".py", ".pl", ".sh", ".php", ".rb", ".cgi"]);
+
+/** Every warning: for `pollux check`. */
 export function findWarnings(config: Config, context: WarningContext): Fault[] {
   const warnings: Fault[] = [];
   for (const site of config.sites) {
@@ -32,6 +40,26 @@ export function findWarnings(config: Config, context: WarningContext): Fault[] {
       if (context.uid === 0 && runsAsServer(route)) {
         warn("its scripts run as root: start the server as another user");
       }
+    }
+  }
+  return [...warnings, ...missingInterpreters(config, context)];
+}
+
+/** The warnings that are given at the start as well: scripts that cannot run. */
+export function missingInterpreters(config: Config, context: WarningContext): Fault[] {
+  const warnings: Fault[] = [];
+  const seen = new Map<string, ReadonlySet<string>>();
+  for (const route of config.sites.flatMap((site) => site.routes)) {
+    const { handler } = route;
+    if (handler.kind !== "cgi" && !(handler.kind === "files" && handler.scripts.length > 0)) continue;
+    for (const [extension, command] of Object.entries(handler.run.settings.interpreters)) {
+      if (command === "shebang" || context.isInstalled(command[0])) continue;
+      if (USUAL_EXTENSIONS.has(extension) && !hasScripts(handler, extension, seen)) continue;
+      const remedy = "install it, or name another under interpreters";
+      const message = `${
+        command[0]
+      } is not installed, and scripts that end in ${extension} get a 500: ${remedy}`;
+      warnings.push(warningOf(route, message, context));
     }
   }
   return warnings;
@@ -85,6 +113,44 @@ function checkFolderMode(target: string, warn: (message: string) => void): void 
   warn(
     `${target} can be written by every user of this machine, who can so run scripts as the server: chmod o-w ${target}`,
   );
+}
+
+/** Whether a route certainly has scripts with this extension. */
+function hasScripts(
+  handler: CgiHandlerConfig | FilesHandlerConfig,
+  extension: string,
+  seen: Map<string, ReadonlySet<string>>,
+): boolean {
+  if (handler.kind === "files") return handler.scripts.includes(extension);
+  if (!handler.isFolder) return handler.target.endsWith(extension);
+  let extensions = seen.get(handler.target);
+  if (extensions === undefined) {
+    extensions = extensionsIn(handler.target);
+    seen.set(handler.target, extensions);
+  }
+  return extensions.has(extension);
+}
+
+/** The extensions of the files in a folder and below it. */
+function extensionsIn(target: string): Set<string> {
+  const extensions = new Set<string>();
+  let left = ENTRIES_MAX;
+  const folders = [target];
+  for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
+    try {
+      for (const entry of Deno.readDirSync(folder)) {
+        if (left-- === 0) return extensions;
+        if (entry.isDirectory) folders.push(resolveFrom(folder, entry.name));
+        else extensions.add(/\.[^.]*$/.exec(entry.name)?.[0] ?? "");
+      }
+    } catch (error) {
+      // A folder that may not be read, or is gone meanwhile, has nothing to warn of.
+      if (!(error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotFound)) {
+        throw error;
+      }
+    }
+  }
+  return extensions;
 }
 
 function warningOf(route: Route, message: string, context: WarningContext): Fault {

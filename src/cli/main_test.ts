@@ -1,0 +1,275 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { COMMANDS } from "./commands.ts";
+import { SERVE_FLAGS } from "./flags.ts";
+import { main } from "./main.ts";
+import { SAMPLES } from "./samples.ts";
+import type { Terminal } from "./terminal.ts";
+import { TOP } from "../config/schema.ts";
+
+interface Ran {
+  readonly status: number;
+  readonly out: string[];
+  readonly err: string[];
+}
+
+async function run(
+  cwd: string,
+  args: readonly string[],
+  options: { hasColours?: boolean } = {},
+): Promise<Ran> {
+  const out: string[] = [];
+  const err: string[] = [];
+  const terminal: Terminal = {
+    out: (line) => out.push(line.replaceAll(cwd, "FOLDER")),
+    err: (line) => err.push(line.replaceAll(cwd, "FOLDER")),
+    hasColours: options.hasColours ?? false,
+    cwd,
+    env: { get: (name) => name === "PATH" ? "/usr/bin:/bin" : undefined },
+  };
+  return { status: await main(args, terminal), out, err };
+}
+
+async function withFolder(fn: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.realPath(await Deno.makeTempDir({ prefix: "pollux-test-" }));
+  try {
+    await fn(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+Deno.test("help fits a screen of 80 columns and 24 lines, and every page has its command and flags", () =>
+  withFolder(async (folder) => {
+    for (const args of [["--help"], ["-h"], ["help"], ["--dev", "--help"]]) {
+      const { status, out, err } = await run(folder, args);
+      assertEquals([status, err], [0, []]);
+      assert(out.length <= 24, `${out.length} lines`);
+      for (const line of out) assert(line.length <= 80, line);
+      for (const { name } of SERVE_FLAGS) assertStringIncludes(out.join("\n"), `--${name}`);
+    }
+    for (const { name, summary, flags } of COMMANDS) {
+      for (const args of [["help", name], [name, "--help"]]) {
+        if (name === "help" && args[1] === "--help") continue;
+        const { status, out } = await run(folder, args);
+        assertEquals(status, 0, name);
+        assertStringIncludes(out[0], summary);
+        for (const flag of flags) assertStringIncludes(out.join("\n"), `--${flag.name}`);
+        for (const line of out) assert(line.length <= 80, line);
+      }
+    }
+  }));
+
+Deno.test({
+  name: "every flag that beats a key of the configuration names a key that exists",
+  permissions: "none",
+  fn() {
+    for (const { key } of SERVE_FLAGS) {
+      if (key !== null) assert(Object.hasOwn(TOP, key.split(".")[0]), key);
+    }
+  },
+});
+
+Deno.test("version says its number", () =>
+  withFolder(async (folder) => {
+    for (const args of [["version"], ["--version"]]) {
+      const { status, out } = await run(folder, args);
+      assertEquals(status, 0);
+      assertMatch(out[0], /^pollux \d+\.\d+\.\d+ \(deno \d+\.\d+\.\d+, [\w-]+\)$/);
+    }
+  }));
+
+Deno.test("a wrong call is told in two lines, with the nearest right name, and exits with 2", () =>
+  withFolder(async (folder) => {
+    const cases: [string[], string, string][] = [
+      [["chekc"], "chekc is neither a command nor a folder or script; did you mean check?", "help"],
+      [["./nope"], "./nope is neither a command nor a folder or script; there is no such path", "help"],
+      [["--lisen", ":1"], "--lisen: no such flag; did you mean --listen?", "help serve"],
+      [["check", "--confg", "a"], "--confg: no such flag; did you mean --config?", "help check"],
+      [["check", "a", "b"], '"b" is one argument too many', "help check"],
+      [["check", "a", "--config", "b"], '--config and "a" name the same thing: give one', "help check"],
+      [["version", "a"], 'version takes no argument: leave out "a"', "help version"],
+      [["explain"], "explain wants an argument: pollux explain URL-PATH", "help explain"],
+      [["explain", "a"], '"a" is no URL path: write /a', "help explain"],
+      [["help", "srve"], "srve is no command; did you mean serve?", "help"],
+      [["serve", "a", "--root", "b"], '--root and "a" name the same thing: give one', "help serve"],
+    ];
+    for (const [args, said, page] of cases) {
+      const { status, out, err } = await run(folder, args);
+      assertEquals([status, out, err], [2, [], [`pollux: ${said}`, `Try: pollux ${page}`]]);
+    }
+  }));
+
+Deno.test("serve names every fault of its configuration and exits with 2", () =>
+  withFolder(async (folder) => {
+    await Deno.writeTextFile(`${folder}/pollux.yaml`, "root: nope\nlisen: 80\n");
+    assertEquals(await run(folder, ["--workers", "0"]), {
+      status: 2,
+      out: [],
+      err: [
+        'pollux: --workers: "0" is too small: at least 1',
+        "pollux.yaml:1:7: root: there is no folder FOLDER/nope",
+        "pollux.yaml:2:1: lisen: no such key; did you mean listen?",
+      ],
+    });
+  }));
+
+Deno.test("colours are for terminals", () =>
+  withFolder(async (folder) => {
+    const args = ["check", "--config", "nope.yaml"];
+    const said = "nope.yaml: there is no such file: make one with pollux init";
+    assertEquals((await run(folder, args)).err, [said]);
+    assertEquals((await run(folder, args, { hasColours: true })).err, [`\x1b[31m${said}\x1b[0m`]);
+  }));
+
+Deno.test("init writes a site that is valid, and never overwrites", () =>
+  withFolder(async (folder) => {
+    await Deno.mkdir(`${folder}/site/static`, { recursive: true });
+    await Deno.writeTextFile(`${folder}/site/static/index.html`, "mine");
+    assertEquals(await run(folder, ["init", "site"]), {
+      status: 0,
+      out: [
+        "wrote pollux.yaml",
+        "kept  static/index.html",
+        "wrote cgi-bin/hello.py",
+        "Next: cd site && pollux, then http://127.0.0.1:8080/ and http://127.0.0.1:8080/cgi-bin/hello.py",
+      ],
+      err: [],
+    });
+    assertEquals(await Deno.readTextFile(`${folder}/site/static/index.html`), "mine");
+    const { status, out } = await run(`${folder}/site`, ["check"]);
+    assertEquals([status, out], [0, ["pollux.yaml: valid"]]);
+    const again = await run(folder, ["init", "site"]);
+    assertEquals([again.status, again.out.filter((line) => line.startsWith("wrote"))], [0, []]);
+    const script = await Deno.stat(`${folder}/site/cgi-bin/hello.py`);
+    if (Deno.build.os !== "windows") assertEquals((script.mode ?? 0) & 0o111, 0o111);
+  }));
+
+Deno.test("init says what keeps it from writing", () =>
+  withFolder(async (folder) => {
+    await Deno.writeTextFile(`${folder}/file`, "");
+    const { status, err } = await run(folder, ["init", "file"]);
+    assertEquals(status, 1);
+    assertEquals(err, ["pollux: FOLDER/file/pollux.yaml cannot be written: FOLDER/file is a file"]);
+  }));
+
+Deno.test("every key that init comments out is a valid one", () =>
+  withFolder(async (folder) => {
+    await run(folder, ["init"]);
+    // The hash before a key goes, the text behind one stays.
+    const all = SAMPLES[0].text.replace(/^( *)# (?=(?: {2})*[a-z_]+:(?: |$))/gm, "$1");
+    await Deno.writeTextFile(`${folder}/pollux.yaml`, all);
+    const { status, err } = await run(folder, ["check"]);
+    assertEquals(err.filter((line) => !line.includes("warning:")), []);
+    assertEquals(status, 0);
+    for (const key of ["timeout", "max_processes", "interpreters", "body", "access", "workers"]) {
+      assertMatch(all, new RegExp(`^ *${key}:`, "m"));
+    }
+  }));
+
+Deno.test("check says that there is no file, and checks the defaults", () =>
+  withFolder(async (folder) => {
+    await Deno.mkdir(`${folder}/static`);
+    assertEquals(await run(folder, ["check"]), {
+      status: 0,
+      out: ["no pollux.yaml here; the defaults: valid"],
+      err: [],
+    });
+  }));
+
+Deno.test("check warns of a missing interpreter", () =>
+  withFolder(async (folder) => {
+    await Deno.mkdir(`${folder}/cgi-bin`);
+    const yaml = "routes: [{ path: /, cgi: cgi-bin, interpreters: { .x: no-such-program } }]\n";
+    await Deno.writeTextFile(`${folder}/site.yaml`, yaml);
+    const { status, err } = await run(folder, ["check", "site.yaml"]);
+    assertEquals(status, 0);
+    assertStringIncludes(
+      err.join("\n"),
+      "site.yaml:1:10: warning: routes[0]: no-such-program is not installed, and scripts that end in .x get a 500: " +
+        "install it, or name another under interpreters",
+    );
+  }));
+
+const SITE = `sites:
+  - root: static
+    routes:
+      - { path: /cgi-bin/, cgi: cgi-bin }
+      - { path: /old, redirect: /new }
+      - { path: /hi, respond: hello }
+      - { path: /app, cgi: cgi-bin/run.sh, args: [-v], methods: [GET] }
+  - host: other.example
+    root: other
+`;
+
+async function withSite(fn: (folder: string) => Promise<void>): Promise<void> {
+  await withFolder(async (folder) => {
+    for (const name of ["static/sub", "other", "cgi-bin"]) {
+      await Deno.mkdir(`${folder}/${name}`, { recursive: true });
+    }
+    await Deno.writeTextFile(`${folder}/static/index.html`, "");
+    await Deno.writeTextFile(`${folder}/static/a b.txt`, "");
+    await Deno.writeTextFile(`${folder}/cgi-bin/run.sh`, "echo\n", { mode: 0o644 });
+    await Deno.writeTextFile(`${folder}/cgi-bin/data`, "", { mode: 0o644 });
+    await Deno.writeTextFile(`${folder}/pollux.yaml`, SITE);
+    await fn(folder);
+  });
+}
+
+Deno.test("explain shows each decision in its order", () =>
+  withSite(async (folder) => {
+    const { status, out } = await run(folder, ["explain", "/cgi-bin/run.sh/a%20b?x=1"]);
+    const [runs] = out.splice(7, 1);
+    assertMatch(runs, /^runs {9}\/.*sh FOLDER\/cgi-bin\/run\.sh$/);
+    assertEquals([status, out], [0, [
+      "path         /cgi-bin/run.sh/a b",
+      "site         the default (pollux.yaml:2)",
+      "route        /cgi-bin/ (pollux.yaml:4)",
+      "handler      cgi, scripts in FOLDER/cgi-bin",
+      "SCRIPT_NAME  /cgi-bin/run.sh",
+      "script       FOLDER/cgi-bin/run.sh",
+      "PATH_INFO    /a b",
+      "timeout      30s, whole run 1h",
+      "places       32",
+    ]]);
+  }));
+
+Deno.test("explain ends with what the client would get", () =>
+  withSite(async (folder) => {
+    const cases: [url: string, status: number, last: string][] = [
+      ["/", 0, "file     FOLDER/static/index.html"],
+      ["/a b.txt", 0, "file     FOLDER/static/a b.txt"],
+      ["/sub", 0, "answer   308 to /sub/"],
+      ["/sub/", 1, "answer   404: FOLDER/static/sub has no index, and list is off"],
+      ["/nope", 1, "answer   404: there is no file FOLDER/static/nope"],
+      ["/.hidden", 1, "answer   404: the path names no file that is served"],
+      ["/index.html/", 1, "answer   404: FOLDER/static/index.html is a file, not a folder"],
+      ["/cgi-bin", 0, "answer  308 to /cgi-bin/"],
+      ["/cgi-bin/nope", 1, "answer   404: no script for /cgi-bin/nope in FOLDER/cgi-bin"],
+      ["/old", 0, "handler  redirect 302 to /new"],
+      ["/hi/there", 0, "handler  respond 200 with 5 characters"],
+      ["http://other.example/x", 1, "answer   404: there is no file FOLDER/other/x"],
+      ["/%00", 1, ""],
+    ];
+    for (const [url, status, last] of cases) {
+      const ran = await run(folder, ["explain", url]);
+      assertEquals(ran.status, status, url);
+      if (last === "") assertMatch(ran.out.at(-1) ?? "", /^answer +400: /);
+      else assertEquals(ran.out.at(-1), last);
+    }
+    const app = await run(folder, ["explain", "/app/x"]);
+    assertStringIncludes(app.out.join("\n"), "methods      GET");
+    assertStringIncludes(app.out.join("\n"), "PATH_INFO    /x");
+    const data = await run(folder, ["explain", "/cgi-bin/data"]);
+    assertEquals(data.status, 1);
+    assertMatch(data.out.at(-1) ?? "", /^answer {7}403: FOLDER\/cgi-bin\/data is no script: /);
+  }));
+
+Deno.test("explain reports a configuration with faults as check does", () =>
+  withFolder(async (folder) => {
+    await Deno.writeTextFile(`${folder}/c.yaml`, "root: nope\n");
+    assertEquals(await run(folder, ["explain", "/", "--config", "c.yaml"]), {
+      status: 2,
+      out: [],
+      err: ["c.yaml:1:7: root: there is no folder FOLDER/nope"],
+    });
+  }));
