@@ -233,9 +233,14 @@ export class Client implements Deadline, ExchangeClient {
     this.#host.metrics.shift("idle", isIdle ? 1 : -1);
   }
 
-  /** Whatever breaks the connection is the client's doing or ours by `destroy`; all else is a bug. */
+  /**
+   * Whatever breaks the connection is the client's doing or ours by `destroy`; of content that breaks off its handler has
+   * spoken. All else is a bug.
+   */
   #failed(error: unknown): void {
-    if (this.isDestroyed || this.input.isLost || isConnectionError(error)) return;
+    if (this.isDestroyed || this.input.isLost || isConnectionError(error) || error instanceof HttpError) {
+      return;
+    }
     this.#host.metrics.add("errors");
     this.#host.log.log("error", `a bug of Pollux cost a client its connection: ${describe(error)}`);
   }
@@ -346,7 +351,8 @@ export class Client implements Deadline, ExchangeClient {
     place.buffer.set(content, place.offset + headBytes);
     this.#output.advance(headBytes + content.length);
     this.#step("send");
-    this.#note(exchange, reply, content.length);
+    exchange.sentBytes = content.length;
+    this.#note(exchange, reply);
     return true;
   }
 
@@ -462,20 +468,18 @@ export class Client implements Deadline, ExchangeClient {
   /** Sends the reply and takes what the request still has. Resolves with whether the connection can be used again. */
   async #finish(exchange: ClientExchange, reply: Reply, framing: ResponseFraming): Promise<boolean> {
     const source = isSource(reply.body) ? reply.body : null;
-    let sentBytes = 0;
     let failure: unknown = null;
     try {
       this.#step("send");
       this.#publish();
-      sentBytes = source?.raw
-        ? await this.#sendRaw(source)
-        : await this.#send(exchange, reply, framing, source);
+      if (source?.raw) await this.#sendRaw(exchange, source);
+      else await this.#send(exchange, reply, framing, source);
     } catch (error) {
       failure = error;
       throw error;
     } finally {
       source?.close(failure);
-      this.#note(exchange, reply, sentBytes);
+      this.#note(exchange, reply);
     }
     if (this.isDestroyed) return false;
     if (framing.persistent && !source?.raw && await this.#discard(exchange)) return true;
@@ -509,13 +513,13 @@ export class Client implements Deadline, ExchangeClient {
     reply: Reply,
     framing: ResponseFraming,
     source: Source | null,
-  ): Promise<number> {
+  ): Promise<void> {
     await this.#writeHead(this.#responseHead(exchange, reply, framing));
-    if (source !== null && framing.hasBody) return await this.#sendSource(source, framing);
+    if (source !== null && framing.hasBody) return await this.#sendSource(exchange, source, framing);
     const { body } = reply;
     const content = framing.hasBody && body instanceof Uint8Array ? body : NOTHING;
     await this.#output.write(content);
-    return content.length;
+    exchange.sentBytes = content.length;
   }
 
   #responseHead(exchange: ClientExchange, reply: Reply, framing: ResponseFraming): ResponseHead {
@@ -532,9 +536,8 @@ export class Client implements Deadline, ExchangeClient {
     this.#output.advance(bytes);
   }
 
-  async #sendSource(source: Source, framing: ResponseFraming): Promise<number> {
+  async #sendSource(exchange: ClientExchange, source: Source, framing: ResponseFraming): Promise<void> {
     const announced = framing.contentLength;
-    let sentBytes = 0;
     while (true) {
       const next = source.read();
       // What the script has said goes out before it is waited for again.
@@ -542,29 +545,26 @@ export class Client implements Deadline, ExchangeClient {
       const bytes = next instanceof Promise ? await next : next;
       if (this.isDestroyed) throw new ExchangeAborted("clientGone");
       if (bytes === null) break;
-      sentBytes += bytes.length;
-      if (announced !== null && sentBytes > announced) {
+      if (announced !== null && exchange.sentBytes + bytes.length > announced) {
         throw new RangeError(`content beyond its length of ${announced}`);
       }
       if (framing.chunked) await this.#sendChunk(bytes);
       else await this.#output.write(bytes);
+      exchange.sentBytes += bytes.length;
     }
-    if (announced !== null && sentBytes < announced) {
-      throw new RangeError(`content of ${sentBytes} bytes, not ${announced}`);
+    if (announced !== null && exchange.sentBytes < announced) {
+      throw new RangeError(`content of ${exchange.sentBytes} bytes, not ${announced}`);
     }
     if (framing.chunked) this.#output.append(LAST_CHUNK);
     await this.#output.flush();
-    return sentBytes;
   }
 
-  async #sendRaw(source: Source): Promise<number> {
-    let sentBytes = 0;
+  async #sendRaw(exchange: ClientExchange, source: Source): Promise<void> {
     for (let bytes = await source.read(); bytes !== null; bytes = await source.read()) {
-      sentBytes += bytes.length;
       await this.#output.write(bytes);
+      exchange.sentBytes += bytes.length;
     }
     await this.#output.flush();
-    return sentBytes;
   }
 
   /** One chunk in one write: a copy is cheaper than another system call. */
@@ -606,7 +606,8 @@ export class Client implements Deadline, ExchangeClient {
     do this.input.start = this.input.end; while (await this.input.fill());
   }
 
-  #note(exchange: ClientExchange, reply: Reply, sentBytes: number): void {
+  #note(exchange: ClientExchange, reply: Reply): void {
+    const { sentBytes } = exchange;
     const durationMs = this.#host.clock.now() - exchange.startMs;
     const { metrics, record } = this.#host;
     metrics.answered(reply.status, durationMs);

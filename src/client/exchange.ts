@@ -50,6 +50,8 @@ export class ClientExchange implements Exchange {
   readonly startMs: number;
   /** Whether a script or gateway is wanted or at work. */
   isDelegated = false;
+  /** Bytes of content that have gone out, without framing. */
+  sentBytes = 0;
 
   readonly #client: ExchangeClient;
   #id: string | null = null;
