@@ -16,8 +16,8 @@ Deno.test({
     assertEquals(isAuthority(bytes, 0, 9), false);
     assertEquals(isAuthority(bytes, 1, 10), false);
     assertEquals(isAuthority(bytes, 1, 1), false);
-    const escaped = octets("a%41");
-    assertEquals([isAuthority(escaped, 0, 4), isAuthority(escaped, 0, 3)], [true, false]);
+    const escaped = octets("a%41:");
+    assertEquals([4, 3, 2].map((end) => isAuthority(escaped, 0, end)), [true, false, false]);
   },
 });
 

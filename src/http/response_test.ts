@@ -176,6 +176,8 @@ Deno.test({
     assertEquals(render({ status: 200, reason: "Très bien" }), "HTTP/1.1 200 Très bien\r\n\r\n");
     assertEquals(render({ status: 200, reason: "" }), "HTTP/1.1 200 \r\n\r\n");
     assertEquals(render({ status: 299 }), "HTTP/1.1 299 \r\n\r\n");
+    assertEquals(render({ status: 100 }), "HTTP/1.1 100 Continue\r\n\r\n");
+    assertEquals(render({ status: 999 }), "HTTP/1.1 999 \r\n\r\n");
     assertEquals(render({ status: 200 }), "HTTP/1.1 200 OK\r\n\r\n");
   },
 });
