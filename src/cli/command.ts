@@ -9,14 +9,17 @@ import type { Terminal } from "./terminal.ts";
 
 /** A command: its names and flags for parsing and help, and where its code is. */
 export interface Command {
+  /** As it is typed. */
   readonly name: string;
   /** What follows the name: `[ROOT] [flags]`. */
   readonly synopsis: string;
   /** One line. */
   readonly summary: string;
+  /** Its flags, beside those that every command has. */
   readonly flags: readonly Flag[];
   /** How many positional arguments it takes. */
   readonly positionals: readonly [min: number, max: number];
+  /** Command lines, each with what it does. */
   readonly examples: readonly (readonly [command: string, what: string])[];
   /** Loads the code that runs it: only the command that is wanted costs time. */
   readonly load: () => Promise<CommandRun>;

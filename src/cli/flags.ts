@@ -57,11 +57,13 @@ export const SERVE_FLAGS = [
 export interface ParsedFlags {
   /** The values of each flag that was given; one empty text for a flag without value. */
   readonly flags: ReadonlyMap<string, readonly string[]>;
+  /** What is no flag and no value of one, in order. */
   readonly positionals: readonly string[];
 }
 
 /** What is wrong with a command line. */
 export interface FlagFault {
+  /** What is wrong and what would be right. */
   readonly fault: string;
 }
 

@@ -8,7 +8,9 @@
 export interface Sample {
   /** Below the new site's folder. */
   readonly path: string;
+  /** File mode. */
   readonly mode: number;
+  /** The whole content. */
   readonly text: string;
 }
 

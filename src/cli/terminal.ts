@@ -18,6 +18,7 @@ export interface Terminal {
   readonly hasColours: boolean;
   /** The working directory, absolute. */
   readonly cwd: string;
+  /** The environment. */
   readonly env: { get(name: string): string | undefined };
 }
 

@@ -31,9 +31,13 @@ export interface ConfigFlags {
   readonly listen: readonly string[];
   /** `--root`, or the ROOT of the command line. */
   readonly root: string | null;
+  /** `--cgi-bin`. */
   readonly cgiBin: string | null;
+  /** `--workers`, unread. */
   readonly workers: string | null;
+  /** `--log-format`, unread. */
   readonly logFormat: string | null;
+  /** `--dev`. */
   readonly dev: boolean;
 }
 
@@ -49,6 +53,7 @@ export const NO_FLAGS: ConfigFlags = {
 
 /** Where the configuration comes from. */
 export interface BuildContext {
+  /** The command line. */
   readonly flags: ConfigFlags;
   /** The working directory, from which flags count; absolute. */
   readonly cwd: string;
@@ -60,6 +65,7 @@ export interface BuildContext {
   readonly isPartial: boolean;
   /** The system's folder for temporary files. */
   readonly systemTemp: string;
+  /** Where faults go. */
   readonly faults: FaultList;
   /** Where a value stands, where that is wanted. */
   readonly placeOf: (path: KeyPath) => Place | null;
@@ -67,6 +73,7 @@ export interface BuildContext {
 
 /** A configuration with the paths of its keys. */
 export interface Built {
+  /** Complete and frozen; not to be used where there are faults. */
   readonly config: Config;
   /** The key of each route by its id: `sites[0].routes[1]`, or `--root`. */
   readonly routeKeys: ReadonlyMap<number, KeyPath | string>;

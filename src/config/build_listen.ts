@@ -15,6 +15,7 @@ import type { ListenInput } from "./schema.ts";
 export interface ListenContext {
   /** The folder from which relative paths count, absolute. */
   readonly base: string;
+  /** Where faults go. */
   readonly faults: FaultList;
   /** Where a value stands, where that is wanted. */
   readonly placeOf: (path: KeyPath) => Place | null;
@@ -28,7 +29,11 @@ export class ListenTable {
   readonly #paths: (KeyPath | string)[] = [];
   readonly #indexes = new Map<string, number>();
 
-  /** @param context What addresses are read with. */
+  /**
+   * Begins without addresses.
+   *
+   * @param context What addresses are read with.
+   */
   constructor(context: ListenContext) {
     this.#context = context;
   }

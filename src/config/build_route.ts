@@ -37,7 +37,9 @@ import type { Sparse } from "./types.ts";
 export interface RouteContext {
   /** The folder from which relative paths count, absolute. */
   readonly base: string;
+  /** Where faults go. */
   readonly faults: FaultList;
+  /** Where a value stands, where that is wanted. */
   readonly placeOf: (path: KeyPath) => Place | null;
   /** How the site's scripts run. */
   readonly cgi: Cgi;
@@ -82,7 +84,9 @@ export function buildRoute(
 
 /** How scripts run, as keys to lay others over, and as settings. */
 export interface Cgi {
+  /** As in the file. */
   readonly keys: CgiInput;
+  /** As in the configuration. */
   readonly settings: CgiSettings;
 }
 

@@ -8,6 +8,7 @@ import { quote, Refusal } from "./refusal.ts";
 
 /** A block of addresses. */
 export interface Cidr {
+  /** Of which version. */
   readonly family: "ipv4" | "ipv6";
   /** In the shortest usual form. */
   readonly address: string;

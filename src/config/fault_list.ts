@@ -23,6 +23,7 @@ interface Found {
 export interface SourceFile {
   /** As the user named it. */
   readonly name: string;
+  /** Its whole text, in which places are counted. */
   readonly text: string;
   /** What was read from it: tells lists from single values, whose paths have no number. */
   readonly value: unknown;
@@ -33,7 +34,11 @@ export class FaultList {
   readonly #source: SourceFile | null;
   readonly #found: Found[] = [];
 
-  /** @param source The file; null when there are only flags and defaults. */
+  /**
+   * Begins without faults.
+   *
+   * @param source The file; null when there are only flags and defaults.
+   */
   constructor(source: SourceFile | null) {
     this.#source = source;
   }

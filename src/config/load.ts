@@ -26,6 +26,7 @@ const FILE_BYTES_MAX = 8 * 2 ** 20;
 export interface LoadInput {
   /** The file that the user named; null: `pollux.yaml`, if there is one. */
   readonly file: string | null;
+  /** The command line. */
   readonly flags?: ConfigFlags;
   /** The environment: TMPDIR, TEMP. */
   readonly env: { get(name: string): string | undefined };
@@ -39,7 +40,9 @@ export interface LoadInput {
 
 /** A configuration, with what is legal but unwise in it. */
 export interface Loaded {
+  /** Complete and frozen. */
   readonly config: Config;
+  /** Warnings that came up while it was read. */
   readonly warnings: readonly Fault[];
   /** The key of each route by its id: `sites[0].routes[1]`, or a flag. */
   readonly routeKeys: ReadonlyMap<number, string>;

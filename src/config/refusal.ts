@@ -9,7 +9,11 @@ export class Refusal {
   /** What is wrong and what would be right; becomes a fault's message. */
   readonly message: string;
 
-  /** @param message What is wrong and what would be right. */
+  /**
+   * Says why.
+   *
+   * @param message What is wrong and what would be right.
+   */
   constructor(message: string) {
     this.message = message;
   }

@@ -8,6 +8,7 @@
  */
 
 import { closestString } from "@std/text/closest-string";
+import type { GenericSchema } from "valibot";
 import * as v from "valibot";
 import { type Address, normalizeHost, parseListenAddress } from "./address.ts";
 import { parseCidr } from "./cidr.ts";
@@ -23,12 +24,17 @@ import {
 } from "./units.ts";
 
 /** Something that takes a value of the file and gives a `T`. */
-export type Type<T> = v.GenericSchema<unknown, T>;
+export type Type<T> = GenericSchema<unknown, T>;
+
+export type { GenericSchema } from "valibot";
 
 /** A key: what it takes, what holds without it (as one would write it), and one line that says what it is for. */
 export interface Key<T, D> {
+  /** What it takes. */
   readonly type: Type<T>;
+  /** What holds without it, as one would write it; undefined: nothing. */
   readonly fallback: D;
+  /** What it is for. */
   readonly text: string;
 }
 

@@ -12,6 +12,7 @@ import type { Config, Route, Site } from "../config/config.ts";
 
 /** The sites of every listener. */
 export interface Table {
+  /** By their index in `Config.listen`. */
   readonly listeners: readonly Listener[];
 }
 
@@ -27,7 +28,9 @@ export interface Listener {
 
 /** A site and the tree of its routes. */
 export interface SiteRoutes {
+  /** The site. */
   readonly site: Site;
+  /** The routes at `/` and below. */
   readonly root: PathNode;
 }
 
@@ -43,6 +46,7 @@ export interface PathNode {
 
 /** The route that takes a path. */
 export interface RouteMatch {
+  /** The route. */
   readonly route: Route;
   /** The path below the route: empty, or beginning with a slash. */
   readonly rest: string;
