@@ -37,6 +37,9 @@ const PLAIN_HOLD_BYTES = 4096;
  */
 const EXIT_WAIT_MS = 100;
 
+/** How long a script may go on after a bad header, in milliseconds: what it says on standard error tells why. */
+const LAST_WORDS_MS = 1000;
+
 /** What an answer is made with. */
 export interface AnswerServices {
   /** The loop's clock. */
@@ -61,7 +64,8 @@ export class ScriptAnswer implements Deadline {
   #hasHeader = false;
   /** A read waits for the script: while the client makes it wait, it owes no sign of life. */
   #isReading = false;
-  #isDiscarding = false;
+  /** Nobody wants its output any more; what it is ended for, and when, if it goes on. */
+  #discarding: { readonly untilMs: number; readonly reason: EndReason } | null = null;
   #isOutputEnded = false;
   #exit: ScriptExit | null = null;
   /** Why there is no more to be had; the first one counts. */
@@ -95,18 +99,20 @@ export class ScriptAnswer implements Deadline {
   /** When the clock has to call: the run limit, or the end of patience with a silent script. */
   get deadlineMs(): number {
     const { timeoutMs, runLimitMs } = this.#handling.settings;
+    const runUntilMs = this.#startedMs + runLimitMs;
+    if (this.#discarding !== null) return Math.min(runUntilMs, this.#discarding.untilMs);
     const isAwaited = !this.#hasHeader || this.#isReading;
-    return Math.min(this.#startedMs + runLimitMs, isAwaited ? this.#signMs + timeoutMs : Infinity);
+    return isAwaited ? Math.min(runUntilMs, this.#signMs + timeoutMs) : runUntilMs;
   }
 
   /** A deadline has passed. */
   expire(nowMs: number): void {
     const { timeoutMs, runLimitMs } = this.#handling.settings;
-    if (nowMs >= this.#startedMs + runLimitMs) {
+    if (this.#discarding !== null && nowMs >= this.#discarding.untilMs) {
+      // Its answer is decided; that it goes on is no failure, but has an end.
+      this.#run.end(this.#discarding.reason);
+    } else if (nowMs >= this.#startedMs + runLimitMs) {
       this.#fault({ kind: "runLimit", runLimitMs }, "runLimit");
-    } else if (this.#isDiscarding) {
-      // Its answer is complete; that it goes on writing is no failure, but has an end.
-      this.#run.end("abandoned");
     } else {
       this.#fault({ kind: "timeout", timeoutMs, hadHeader: this.#hasHeader }, "timeout");
     }
@@ -144,7 +150,7 @@ export class ScriptAnswer implements Deadline {
       return await this.#parsed();
     } catch (error) {
       const failure = await this.#startFault(error);
-      this.#run.end("abandoned");
+      if (this.#discarding === null) this.#run.end("abandoned");
       this.#detach();
       throw failure;
     }
@@ -179,7 +185,7 @@ export class ScriptAnswer implements Deadline {
 
   async #badOutput(reason: string, hasEnded: boolean): Promise<HttpError> {
     const exit = hasEnded ? await this.#exitSoon() : null;
-    this.#run.end("badOutput");
+    if (!hasEnded) this.#discard(LAST_WORDS_MS, "badOutput");
     return this.#tell({ kind: "badOutput", reason, exit });
   }
 
@@ -320,10 +326,9 @@ export class ScriptAnswer implements Deadline {
   }
 
   /** Reads what nobody wants, for as long as the script may be silent: it would hang on a full pipe. */
-  #discard(): void {
+  #discard(forMs = this.#handling.settings.timeoutMs, reason: EndReason = "abandoned"): void {
     this.#detach();
-    this.#isDiscarding = true;
-    this.#signMs = this.#services.clock.now();
+    this.#discarding = { untilMs: this.#services.clock.now() + forMs, reason };
     const drain = async () => {
       while (await this.#readOn() !== null);
     };
@@ -343,7 +348,7 @@ export class ScriptAnswer implements Deadline {
     if (this.#failure !== null) return Promise.reject(this.#failure);
     if (this.#isOutputEnded) return Promise.resolve(null);
     this.#isReading = true;
-    if (this.#hasHeader && !this.#isDiscarding && this.#startedMs !== Infinity) this.#sign();
+    if (this.#hasHeader) this.#sign();
     return new Promise((resolve, reject) => {
       this.#reject = reject;
       this.#run.read().then(
@@ -361,7 +366,7 @@ export class ScriptAnswer implements Deadline {
   }
 
   #sign(): void {
-    if (!this.#isDiscarding) this.#signMs = this.#services.clock.now();
+    this.#signMs = this.#services.clock.now();
   }
 
   /** How it ended; null where it lives on without its standard output. */

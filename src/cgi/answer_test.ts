@@ -227,11 +227,16 @@ test("output without a header is a 502 that says why", async () => {
   }
 });
 
-test("a script with a bad header is ended", async () => {
+test("a script with a bad header may say why on standard error, and is ended", async () => {
   const { run, outcome, clock } = world();
   run.start().says("no header\n");
   assertEquals((await refusal(outcome)).status, 502);
-  assertEquals(run.endedFor[0], "badOutput");
+  run.says("more");
+  await settle();
+  clock.turn(999);
+  assertEquals(run.endedFor, []);
+  clock.turn(1);
+  assertEquals(run.endedFor, ["badOutput"]);
   await settle();
   assertEquals(clock.size, 0);
 });

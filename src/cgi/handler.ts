@@ -6,7 +6,7 @@
 
 import { basename, dirname } from "@std/path";
 import type { CgiHandlerConfig, Route, ScriptHandling } from "../config/config.ts";
-import type { Exchange, Handler, Outcome } from "../handlers/handler.ts";
+import type { Exchange, Handler, Outcome, RequestBody } from "../handlers/handler.ts";
 import { HttpError } from "../http/error.ts";
 import { type AnswerServices, ScriptAnswer } from "./answer.ts";
 import { describeFault, faultError, type ScriptFault } from "./end.ts";
@@ -134,7 +134,7 @@ class ScriptRunner {
     });
     assertFits(env, [program, ...args]);
     exchange.delegate();
-    const content = await this.#content(exchange);
+    const content = exchange.body.length === 0 ? null : await this.#content(exchange.body);
     if (exchange.signal.aborted) {
       content?.close();
       throw exchange.signal.reason;
@@ -177,9 +177,8 @@ class ScriptRunner {
     return faultError(fault);
   }
 
-  /** The script's input; null without. */
-  async #content({ body }: Exchange): Promise<Content | null> {
-    if (body.length === 0) return null;
+  /** The script's input, kept whole first where it has to be. */
+  async #content(body: RequestBody): Promise<Content> {
     const mode = this.#handling.body;
     if (mode === "buffer" || (mode === "auto" && body.length === null)) {
       return await spool(body, this.#services.temp);
