@@ -34,7 +34,7 @@ export interface NoCommand {
 }
 
 /** How a file begins. */
-type FileStart =
+export type FileStart =
   | { readonly kind: "native" | "text" }
   /** `argument` is one string, however many words: that is what the system passes. */
   | {
