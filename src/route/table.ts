@@ -69,7 +69,7 @@ export function buildTable(config: Config): Table {
  * without hosts, then the first site of the listener.
  *
  * @param listen The index of the listener's address in `Config.listen`.
- * @param host In lower case, without port; an IPv6 address with or without its brackets; empty for none.
+ * @param host As the Host field or the target's authority has it; empty for none. An IPv6 address may lack its brackets.
  */
 export function findSite(table: Table, listen: number, host: string): SiteRoutes {
   const listener = table.listeners[listen];
@@ -168,8 +168,12 @@ function buildListener(own: readonly SiteRoutes[], all: readonly SiteRoutes[]): 
   return { fallback, exact, wildcard };
 }
 
-/** Without the brackets of IPv6 and the dot of the DNS root. */
+/** In lower case, without port, the brackets of IPv6, and the dot of the DNS root. */
 function bareHost(host: string): string {
-  if (host.startsWith("[")) return host.slice(1, -1);
-  return host.endsWith(".") ? host.slice(0, -1) : host;
+  if (host.startsWith("[")) return host.slice(1, host.indexOf("]")).toLowerCase();
+  const colon = host.indexOf(":");
+  // An IPv6 address without brackets has more than one.
+  let end = colon === -1 || host.includes(":", colon + 1) ? host.length : colon;
+  if (host[end - 1] === ".") end--;
+  return host.slice(0, end).toLowerCase();
 }

@@ -126,6 +126,8 @@ pure("findSite() prefers the whole host, then the longest wildcard, then the sit
   assertEquals(hosts("b.example.org"), ["*.example.org"]);
   assertEquals(hosts("badexample.org"), []);
   assertEquals(hosts("example.org."), ["example.org", "www.example.org"]);
+  assertEquals(hosts("Example.ORG:8080"), ["example.org", "www.example.org"]);
+  assertEquals(hosts("a.example.org.:80"), ["*.example.org"]);
   assertEquals(hosts("127.0.0.1"), []);
   assertEquals(hosts(""), []);
 });
@@ -147,6 +149,8 @@ pure("findSite() never reads an address as labels, and takes IPv6 with brackets"
   const table = tableOf([site([]), site(["*.0.0.1"]), site(["::1"])]);
   assertEquals(findSite(table, 0, "127.0.0.1").site.hosts, []);
   assertEquals(findSite(table, 0, "[::1]").site.hosts, ["::1"]);
+  assertEquals(findSite(table, 0, "[::1]:80").site.hosts, ["::1"]);
+  assertEquals(findSite(table, 0, "::1").site.hosts, ["::1"]);
 });
 
 pure("1,000 sites and 10,000 routes are each found", () => {
