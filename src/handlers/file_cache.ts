@@ -29,8 +29,13 @@ export class FileCache {
   readonly #entries = new Set<CacheEntry>();
   readonly #maxBytes: number;
   #bytes = 0;
+  #generation = 0;
 
-  /** @param maxBytes What all entries may take together. */
+  /**
+   * An empty cache.
+   *
+   * @param maxBytes What all entries may take together.
+   */
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
   }
@@ -43,6 +48,16 @@ export class FileCache {
   /** How many entries there are. */
   get size(): number {
     return this.#entries.size;
+  }
+
+  /** Entries of an earlier generation are not believed without a look at the disk. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /** Something was written: nothing is believed without a look at the disk. */
+  doubtAll(): void {
+    this.#generation++;
   }
 
   /**

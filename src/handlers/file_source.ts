@@ -48,7 +48,7 @@ export class BufferPool {
 }
 
 /** What is sent of a file, in turn: bytes as they are, or parts of it. */
-export type Pieces = readonly (Uint8Array<ArrayBuffer> | ByteRange)[];
+type Pieces = readonly (Uint8Array<ArrayBuffer> | ByteRange)[];
 
 /** A source that reads parts of an open file. */
 export class FileSource implements Source {
@@ -65,9 +65,12 @@ export class FileSource implements Source {
   #isClosed = false;
 
   /**
+   * Takes over an open file.
+   *
    * @param file Open, at its beginning; closed by `close`.
    * @param pieces What is sent; parts lie within the file as it was when it was opened.
    * @param length Bytes of all pieces together.
+   * @param pool Where its buffer comes from and goes back to.
    */
   constructor(file: Deno.FsFile, pieces: Pieces, length: number, pool: BufferPool) {
     this.length = length;
@@ -125,7 +128,7 @@ export class FileSource implements Source {
   }
 }
 
-/** Content of which only the length is wanted, as for HEAD: no file is opened for it. */
-export function lengthOnly(length: number): Source {
+/** Content of which only the length is wanted, as for HEAD, if it is known: no file is opened for it. */
+export function lengthOnly(length: number | null): Source {
   return { length, read: () => null, close() {} };
 }

@@ -13,7 +13,9 @@ import type { ServedFolder } from "./open_file.ts";
 
 /** A file or folder in a listing. */
 export interface ListingEntry {
+  /** Its name, decoded. */
   readonly name: string;
+  /** Whether it is a folder. */
   readonly isFolder: boolean;
   /** Bytes; 0 for a folder. */
   readonly size: number;
@@ -71,7 +73,9 @@ export type SortKey = "name" | "size" | "time";
 
 /** How a listing is sorted. */
 export interface Sorting {
+  /** By what. */
   readonly key: SortKey;
+  /** Largest, latest or last first. */
   readonly isDescending: boolean;
 }
 
@@ -114,6 +118,7 @@ function compareBy(key: SortKey, a: ListingEntry, b: ListingEntry): number {
 export interface ListingRequest {
   /** The folder's decoded path, with a slash at its end. */
   readonly path: string;
+  /** The query as sent, for {@linkcode readSorting}; null without. */
   readonly query: string | null;
   /** The value of Accept, all its lines joined; null without. */
   readonly accept: string | null;

@@ -21,26 +21,31 @@ export type Located = LocatedFile | LocatedFolder | Absent;
 
 /** A regular file that may be served. */
 export interface LocatedFile {
+  /** Says which it is. */
   readonly kind: "file";
   /** The path to open it by: below the folder as it was configured, the rest free of links (unless all are followed). */
   readonly path: string;
   /** The path with all links resolved, those of the folder itself too. */
   readonly realPath: string;
+  /** What the system said of it when it was located. */
   readonly info: Deno.FileInfo;
 }
 
 /** A folder. */
 export interface LocatedFolder {
+  /** Says which it is. */
   readonly kind: "folder";
   /** As for a file. */
   readonly path: string;
   /** As for a file. */
   readonly realPath: string;
+  /** What the system said of it when it was located. */
   readonly info: Deno.FileInfo;
 }
 
 /** Nothing that may be served. */
 export interface Absent {
+  /** Says which it is. */
   readonly kind: "absent";
   /** 404, or 403 where the system refuses to say. */
   readonly status: 403 | 404;
@@ -63,6 +68,8 @@ export class ServedFolder {
   readonly #secrets: Secrets;
 
   /**
+   * A folder; nothing is looked at yet.
+   *
    * @param dir The folder's absolute path; it may be a symbolic link itself, which is always followed.
    * @param follow Which symbolic links below it are followed.
    * @param secrets What is never served.
@@ -105,7 +112,7 @@ export class ServedFolder {
   #check(path: string, realPath: string): Located {
     const checked = this.#checkedPath(path, realPath);
     if (checked === null) return absent(`${path} leads to ${realPath}, which follow_symlinks does not allow`);
-    const info = this.#look(checked);
+    const info = checked === this.pathOf("") ? Deno.statSync(checked) : this.#look(checked);
     if (info.isDirectory) return { kind: "folder", path: checked, realPath, info };
     if (!info.isFile) return absent(`${path} is a special file`);
     if (this.#secrets.has(realPath, info)) return absent(`${path} is a secret`);
@@ -161,9 +168,9 @@ export class ServedFolder {
       return error instanceof Deno.errors.NotFound ? { kind: "moved" } : absentFor(error);
     }
     try {
-      const info = file.statSync();
+      const info = this.#lookAtOpen(file, located);
       if (info.isFile && isSameFile(info, located.info) && this.#leadsThere(located)) {
-        return { kind: "open", file, info, realPath: located.realPath };
+        return { kind: "open", file, info, look: () => this.#lookAtOpen(file, located) };
       }
     } catch (error) {
       file.close();
@@ -171,6 +178,20 @@ export class ServedFolder {
     }
     file.close();
     return { kind: "moved" };
+  }
+
+  /**
+   * What the system says of an open file. Deno lets a loop ask only below folders that it may read by their real names,
+   * which it may not where a link leads out of them, and no longer where the folder itself is a link that was turned: there
+   * the path is asked, once more and right after opening.
+   */
+  #lookAtOpen(file: Deno.FsFile, located: LocatedFile): Deno.FileInfo {
+    try {
+      return file.statSync();
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotCapable)) throw error;
+      return this.#look(located.path);
+    }
   }
 
   /** Whether the path by which a file was opened is still, link by link, the one that was checked. */
@@ -187,11 +208,14 @@ export class ServedFolder {
 
 /** An open file that was checked; whoever gets it closes it. */
 export interface OpenFile {
+  /** Says which it is. */
   readonly kind: "open";
+  /** Open for reading, at its beginning. */
   readonly file: Deno.FsFile;
-  /** What the system says of the open file. */
+  /** What the system said of the open file. */
   readonly info: Deno.FileInfo;
-  readonly realPath: string;
+  /** What the system says of it later, while it is open. */
+  readonly look: () => Deno.FileInfo;
 }
 
 /** What a file's entity tag is made of, and by which a change is noticed. */

@@ -71,6 +71,41 @@ Deno.test("ServedFolder.locate() does not take a folder whose name begins alike 
     assertEquals((await folder.locate("/old.txt")).kind, "absent");
   }));
 
+// A loop may read the folder by its configured name alone. Made before any test, since tests may not write then.
+const linked = Deno.realPathSync(Deno.makeTempDirSync({ prefix: "pollux-linked-" }));
+for (const folder of ["release", "outside"]) {
+  Deno.mkdirSync(`${linked}/${folder}`);
+  Deno.writeTextFileSync(`${linked}/${folder}/a.txt`, folder);
+}
+Deno.symlinkSync("release", `${linked}/www`);
+Deno.symlinkSync("../outside", `${linked}/release/out`);
+globalThis.addEventListener("unload", () => Deno.removeSync(linked, { recursive: true }));
+
+Deno.test({
+  name:
+    "ServedFolder serves a folder that is a link, and links out of it, with permission for its name alone",
+  permissions: { read: [`${linked}/www`] },
+  async fn() {
+    for (
+      const [follow, below, content] of [["inside", "/a.txt", "release"], [
+        "always",
+        "/out/a.txt",
+        "outside",
+      ]] as const
+    ) {
+      const folder = new ServedFolder(`${linked}/www`, follow, NO_SECRETS);
+      assertEquals((await folder.locate("")).kind, "folder");
+      const located = await folder.locate(below);
+      assert(located.kind === "file");
+      const opened = await folder.open(located, below);
+      assert(opened.kind === "open");
+      assertEquals(await new Response(opened.file.readable).text(), content);
+    }
+    const inside = new ServedFolder(`${linked}/www`, "inside", NO_SECRETS);
+    assertEquals((await inside.locate("/out/a.txt")).kind, "absent");
+  },
+});
+
 Deno.test({
   name: "absentFor() tells what is not there from what is not allowed and from what went wrong",
   permissions: "none",

@@ -20,6 +20,8 @@ export class Secrets {
   #knownUntilMs = -Infinity;
 
   /**
+   * The secrets behind these paths, looked for when they are first asked about.
+   *
    * @param paths Absolute paths.
    * @param clock The loop's clock.
    */

@@ -54,15 +54,18 @@ export function isEntityTag(text: string): boolean {
   return ENTITY_TAG.test(text) && ENTITY_TAG.lastIndex === text.length;
 }
 
-/** What a file's entity tag is made of. */
+/** What the file system says of a file's content, by which a change is noticed. */
 export interface FileVersion {
   /** The file's number in its file system; 0 where there is none. */
   readonly inode: number;
   /** Its length in bytes. */
   readonly size: number;
-  /** When its content was last said to be modified, in milliseconds since 1970: what `touch` sets. */
+  /** When its content was last said to be modified, in milliseconds since 1970: what `touch`, `cp -p` and `rsync` set. */
   readonly modifiedMs: number;
-  /** When it was last changed in any way, in milliseconds since 1970: what nobody can set; `modifiedMs` where unknown. */
+  /**
+   * When it was last changed in any way, in milliseconds since 1970, which nobody can set; it may be known to the second
+   * only. `modifiedMs` where the system has no such time.
+   */
   readonly changedMs: number;
 }
 
@@ -72,42 +75,65 @@ export function equalVersions(a: FileVersion, b: FileVersion): boolean {
     a.changedMs === b.changedMs;
 }
 
-/** A file's time is read from a clock that may be this coarse (Linux with 100 ticks a second), with a margin. */
+/** Files are stamped by a clock that may be this coarse (Linux with 100 ticks a second), with a margin. */
 const GRAIN_MS = 15;
 
-/** Times without a fraction of a second suggest a file system that keeps none: FAT counts in steps of two seconds. */
-const COARSE_GRAIN_MS = 2000;
-
-/**
- * For how long the file's times cannot tell a further change from the last one: two changes within one tick of the
- * file system's clock leave the same time.
- *
- * @param version The file.
- * @param nowMs The time of day when `version` was read, in milliseconds since 1970.
- * @returns Milliseconds to wait until the version can be trusted; 0: it can now.
- */
-export function freshForMs(version: FileVersion, nowMs: number): number {
-  const grainMs = version.changedMs % 1000 === 0 ? COARSE_GRAIN_MS : GRAIN_MS;
-  const ageMs = nowMs - version.changedMs;
-  return ageMs < 0 ? grainMs : Math.max(0, grainMs - ageMs);
+/** How far apart the times of two changes may be and still look the same. FAT counts in steps of two seconds. */
+function grainMs(version: FileVersion): number {
+  if (version.changedMs % 1000 !== 0) return GRAIN_MS;
+  return version.modifiedMs % 1000 !== 0 ? 1000 + GRAIN_MS : 2000 + GRAIN_MS;
 }
 
 /**
- * A file's entity tag: it changes when the content does, and is strong as long as that is certain.
- *
- * It counts on the time of the last change, which every write moves and no program can set back, rather than on the
- * modification time alone, which `cp -p`, `touch -r` and `rsync -t` restore. Milliseconds are enough: a version that is
- * trusted is older than the clock's own grain, so that any later change has another time. While the last change is too
- * fresh for that, the tag is weak and differs from the one that follows, so that nobody keeps a wrong content by it.
+ * Whether every change from now on gives another version: the time of the last one is over. Until then a file can change
+ * unseen, by two writes within one tick of its clock, or within one second if the modification time is put back.
  *
  * @param version The file.
- * @param isFresh Whether {@linkcode freshForMs} says that the version cannot be trusted yet.
+ * @param nowMs The time of day when `version` was read, in milliseconds since 1970.
  */
-export function fileEtag(version: FileVersion, isFresh: boolean): string {
+export function isSettled(version: FileVersion, nowMs: number): boolean {
+  return nowMs >= version.changedMs + grainMs(version);
+}
+
+/**
+ * How long to wait before {@linkcode versionEtag} may be strong. A modification time that is finer than the time of change,
+ * and within it, is that of a plain write: it is enough that its own tick is over.
+ *
+ * @param version The file.
+ * @param nowMs The time of day when `version` was read, in milliseconds since 1970.
+ * @returns Milliseconds; 0: it may be strong now.
+ */
+export function unsureForMs(version: FileVersion, nowMs: number): number {
+  const { modifiedMs, changedMs } = version;
+  const isPlainWrite = modifiedMs % 1000 !== 0 &&
+    Math.floor(modifiedMs / 1000) === Math.floor(changedMs / 1000);
+  return Math.max(0, (isPlainWrite ? modifiedMs + GRAIN_MS : changedMs + grainMs(version)) - nowMs);
+}
+
+/**
+ * The entity tag of a file too large to be read for it: it changes with the version. While that is unsure the tag is weak,
+ * and another than the one that follows, so that nobody keeps a wrong content by it for long.
+ *
+ * @param version The file.
+ * @param isUnsure Whether {@linkcode unsureForMs} says to wait.
+ */
+export function versionEtag(version: FileVersion, isUnsure: boolean): string {
   const { inode, size, modifiedMs, changedMs } = version;
-  const parts = [inode.toString(36), size.toString(36), changedMs.toString(36)];
-  if (modifiedMs !== changedMs) parts.push((changedMs - modifiedMs).toString(36));
-  return isFresh ? `W/"${parts.join("-")}-f"` : `"${parts.join("-")}"`;
+  const text = [inode, size, modifiedMs, changedMs].map((number) => number.toString(36)).join("-");
+  return isUnsure ? `W/"${text}-u"` : `"${text}"`;
+}
+
+/** Bytes of a digest that go into a tag: 96 bits never meet by accident. */
+const DIGEST_BYTES = 12;
+
+/**
+ * The entity tag of content that is at hand: always strong, and another as soon as one byte is.
+ *
+ * @param digest A cryptographic digest of the content, of 12 bytes or more.
+ */
+export function contentEtag(digest: Uint8Array): string {
+  const text = btoa(String.fromCharCode(...digest.subarray(0, DIGEST_BYTES)));
+  return `"${text.replaceAll("+", "-").replaceAll("/", "_")}"`;
 }
 
 /** The weak entity tag of a form made from another by a content coding on the way: `"a-b"` and `gzip` give `W/"a-b.gzip"`. */

@@ -1,16 +1,18 @@
 import { assert, assertEquals, assertFalse, assertMatch, assertNotEquals } from "@std/assert";
 import {
   codedEtag,
+  contentEtag,
   equalStrong,
   equalVersions,
   equalWeak,
-  fileEtag,
-  freshForMs,
   isEntityTag,
+  isSettled,
   listHasTag,
+  unsureForMs,
+  versionEtag,
 } from "./etag.ts";
 
-const VERSION = { inode: 42, size: 1024, modifiedMs: 1_700_000_000_123, changedMs: 1_700_000_000_123 };
+const VERSION = { inode: 42, size: 1024, modifiedMs: 1_700_000_000_123, changedMs: 1_700_000_000_000 };
 
 Deno.test({
   name: "equalStrong() and equalWeak() compare as the table of RFC 9110, 8.8.3.2",
@@ -67,17 +69,19 @@ Deno.test({
 });
 
 Deno.test({
-  name: "fileEtag() is a well-formed tag that differs with each property",
+  name: "versionEtag() is a well-formed tag that differs with each property",
   permissions: "none",
   fn() {
-    const tag = fileEtag(VERSION, false);
-    assertMatch(tag, /^"[0-9a-z-]+"$/);
-    assertEquals(fileEtag({ ...VERSION }, false), tag);
+    const tag = versionEtag(VERSION, false);
+    assert(isEntityTag(tag) && !tag.startsWith("W/"));
+    assertEquals(versionEtag({ ...VERSION }, false), tag);
     for (
-      const change of [{ inode: 43 }, { size: 1025 }, { modifiedMs: 1 }, { changedMs: VERSION.changedMs + 1 }]
+      const change of [{ inode: 43 }, { size: 1025 }, { modifiedMs: 1 }, {
+        changedMs: VERSION.changedMs + 1000,
+      }]
     ) {
       const changed = { ...VERSION, ...change };
-      assertNotEquals(fileEtag(changed, false), tag);
+      assertNotEquals(versionEtag(changed, false), tag);
       assertFalse(equalVersions(changed, VERSION));
     }
     assert(equalVersions({ ...VERSION }, VERSION));
@@ -85,27 +89,54 @@ Deno.test({
 });
 
 Deno.test({
-  name: "fileEtag() of a fresh version is weak and matches nothing that follows",
+  name: "versionEtag() of an unsure version is weak and matches nothing that follows",
   permissions: "none",
   fn() {
-    const fresh = fileEtag(VERSION, true);
-    assert(isEntityTag(fresh) && fresh.startsWith("W/"));
-    assertFalse(equalWeak(fresh, fileEtag(VERSION, false)));
+    const unsure = versionEtag(VERSION, true);
+    assert(isEntityTag(unsure) && unsure.startsWith("W/"));
+    assertFalse(equalWeak(unsure, versionEtag(VERSION, false)));
   },
 });
 
 Deno.test({
-  name: "freshForMs() trusts a time once the file system's clock has moved on",
+  name: "contentEtag() is a well-formed strong tag of the digest's first 96 bits",
   permissions: "none",
   fn() {
-    assertEquals(freshForMs(VERSION, VERSION.changedMs + 15), 0);
-    assertEquals(freshForMs(VERSION, VERSION.changedMs + 5), 10);
-    assertEquals(freshForMs(VERSION, VERSION.changedMs), 15);
-    // A change in the future: the clock was set back.
-    assertEquals(freshForMs(VERSION, VERSION.changedMs - 60_000), 15);
-    const coarse = { ...VERSION, changedMs: 1_700_000_000_000 };
-    assertEquals(freshForMs(coarse, coarse.changedMs + 1500), 500);
-    assertEquals(freshForMs(coarse, coarse.changedMs + 2000), 0);
+    const digest = new Uint8Array(32).fill(0xfb);
+    const tag = contentEtag(digest);
+    assertMatch(tag, /^"[\w-]{16}"$/);
+    assertEquals(contentEtag(digest.with(31, 0)), tag);
+    assertNotEquals(contentEtag(digest.with(11, 0)), tag);
+  },
+});
+
+Deno.test({
+  name: "isSettled() waits until the second of the last change is over, or its tick where the time is finer",
+  permissions: "none",
+  fn() {
+    const { changedMs } = VERSION;
+    assert(isSettled(VERSION, changedMs + 1015));
+    assertFalse(isSettled(VERSION, changedMs + 1014));
+    assertFalse(isSettled(VERSION, changedMs - 60_000), "the clock was set back");
+    const fine = { ...VERSION, changedMs: VERSION.modifiedMs };
+    assert(isSettled(fine, fine.changedMs + 15));
+    assertFalse(isSettled(fine, fine.changedMs + 14));
+    const coarse = { ...VERSION, modifiedMs: changedMs };
+    assert(isSettled(coarse, changedMs + 2015));
+    assertFalse(isSettled(coarse, changedMs + 2014));
+  },
+});
+
+Deno.test({
+  name: "unsureForMs() takes the fine time of a plain write, but not one that was set",
+  permissions: "none",
+  fn() {
+    const { modifiedMs, changedMs } = VERSION;
+    assertEquals(unsureForMs(VERSION, modifiedMs + 15), 0);
+    assertEquals(unsureForMs(VERSION, modifiedMs + 5), 10);
+    const touched = { ...VERSION, modifiedMs: modifiedMs - 5000 };
+    assertEquals(unsureForMs(touched, changedMs + 500), 515);
+    assertEquals(unsureForMs(touched, changedMs + 1015), 0);
   },
 });
 

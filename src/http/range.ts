@@ -5,9 +5,11 @@
  * @module
  */
 
-/** A part of a representation: the positions of its first and last byte, counted from 0. */
+/** A part of a representation. */
 export interface ByteRange {
+  /** The position of its first byte, counted from 0. */
   readonly first: number;
+  /** The position of its last byte. */
   readonly last: number;
 }
 
