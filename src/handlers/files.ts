@@ -18,7 +18,7 @@ import { CODINGS, compressBytes, CompressedSource, isWorthCompressing } from "./
 import { type CacheEntry, FileCache } from "./file_cache.ts";
 import { type FilePathRules, mayNameFile } from "./file_path.ts";
 import { BufferPool, FileSource, lengthOnly } from "./file_source.ts";
-import type { Exchange, Outcome, Reply } from "./handler.ts";
+import type { Exchange, Handler, Outcome, Reply } from "./handler.ts";
 import { listingReply, readListing } from "./listing.ts";
 import { becameFolder, isUnchanged, type LoadedFile, loadFile } from "./load_file.ts";
 import { locationPath } from "./location.ts";
@@ -67,6 +67,12 @@ export function filesServices(
     buffers: new BufferPool(),
     runScript,
   };
+}
+
+/** A handler that serves the files of a folder, by a {@linkcode FileServer} of its own. */
+export function filesHandler(config: FilesHandlerConfig, services: FilesServices): Handler {
+  const server = new FileServer(config, services);
+  return (exchange) => server.handle(exchange);
 }
 
 /** What an entry takes beside its content. */
@@ -143,7 +149,6 @@ export class FileServer {
   readonly #services: FilesServices;
   readonly #folder: ServedFolder;
   readonly #scripts: ReadonlySet<string>;
-  readonly #compress: boolean;
   readonly #remembered = new Map<string, Remembered>();
   /** What is being found out, so that a thousand requests for one new file read it once. */
   readonly #finding = new Map<string, Promise<Found>>();
@@ -152,12 +157,10 @@ export class FileServer {
    * The files of a route; nothing is looked at yet.
    *
    * @param config The route's handler.
-   * @param compress The route's `compress`.
    * @param services What all files routes of the loop share.
    */
-  constructor(config: FilesHandlerConfig, compress: boolean, services: FilesServices) {
+  constructor(config: FilesHandlerConfig, services: FilesServices) {
     this.#config = config;
-    this.#compress = compress;
     this.#services = services;
     this.#folder = new ServedFolder(config.dir, config.followSymlinks, services.secrets);
     this.#scripts = new Set(config.scripts.map((extension) => extension.toLowerCase()));
@@ -253,15 +256,15 @@ export class FileServer {
           return { kind: "script", file: this.#folder.pathOf(below), pathInfo: hasSlash ? "/" : "" };
         }
         if (hasSlash) return notFound(`${located.path} is no folder`);
-        return await this.#load(below, located, known);
+        return await this.#load(exchange, below, located, known);
       case "folder":
-        return hasSlash ? await this.#findInFolder(below, known) : { kind: "folderWithoutSlash" };
+        return hasSlash ? await this.#findInFolder(exchange, below, known) : { kind: "folderWithoutSlash" };
       case "absent":
         return await this.#findScriptAbove(rest) ?? toFound(located);
     }
   }
 
-  async #findInFolder(below: string, known: Found | null): Promise<Found> {
+  async #findInFolder(exchange: Exchange, below: string, known: Found | null): Promise<Found> {
     for (const name of this.#config.index) {
       const path = `${below}/${name}`;
       const located = await this.#folder.locate(path);
@@ -269,7 +272,7 @@ export class FileServer {
       if (this.#isScript(path, located)) {
         return { kind: "script", file: this.#folder.pathOf(path), pathInfo: "" };
       }
-      return await this.#load(path, located, known);
+      return await this.#load(exchange, path, located, known);
     }
     return this.#config.list ? { kind: "listing", below } : notFound(`${below}/ has no index`);
   }
@@ -316,7 +319,8 @@ export class FileServer {
     return this.#answer(exchange, notFound(`no file has the name ${rest}`));
   }
 
-  async #load(below: string, located: LocatedFile, known: Found | null): Promise<Found> {
+  async #load(exchange: Exchange, below: string, located: LocatedFile, known: Found | null): Promise<Found> {
+    const { compress } = exchange.route;
     const { precompressed, cacheControl } = this.#config;
     const before = known?.kind === "file" ? known : null;
     const isRefused = (copy: LocatedFile) => this.#scripts.has(extensionOf(copy.realPath));
@@ -324,7 +328,7 @@ export class FileServer {
       below,
       located,
       precompressed,
-      compress: this.#compress,
+      compress,
       isRefused,
       cacheControl,
       known: before,
@@ -332,7 +336,7 @@ export class FileServer {
     const loaded = await loadFile(this.#folder, options, this.#services);
     if (loaded.kind === "absent") return toFound(loaded);
     const { plain, coded } = loaded;
-    const isWorth = this.#compress && isWorthCompressing(plain.facts.type, plain.facts.length);
+    const isWorth = compress && isWorthCompressing(plain.facts.type, plain.facts.length);
     const codings = isWorth ? CODINGS : coded.flatMap((form) => form.facts.coding ?? []);
     const compressed = before?.plain === plain ? before.compressed : new Map();
     return { ...loaded, codings, compressed, choices: new Map() };

@@ -62,6 +62,7 @@ class Site {
   readonly scripts: string[] = [];
   readonly server: FileServer;
   readonly #config: FilesHandlerConfig;
+  readonly #compress: boolean;
   readonly services: ReturnType<typeof filesServices>;
 
   constructor(
@@ -70,6 +71,7 @@ class Site {
     compress = false,
   ) {
     Deno.mkdirSync(this.dir);
+    this.#compress = compress;
     this.#config = {
       kind: "files",
       dir: this.dir,
@@ -96,7 +98,7 @@ class Site {
         return Promise.resolve();
       },
     };
-    this.server = new FileServer(this.#config, compress, this.services);
+    this.server = new FileServer(this.#config, this.services);
   }
 
   write(name: string, content: string | Uint8Array<ArrayBuffer>): string {
@@ -108,7 +110,7 @@ class Site {
   }
 
   outcome(path: string, facts: ExchangeFacts = {}): Outcome | Promise<Outcome> {
-    return this.server.handle(exchange({ path, ...facts }));
+    return this.server.handle(exchange({ path, compress: this.#compress, ...facts }));
   }
 
   async get(path: string, fields: Record<string, string> = {}, facts: ExchangeFacts = {}): Promise<Reply> {

@@ -41,6 +41,8 @@ export interface ExchangeFacts {
   isUtf8?: boolean;
   hasEncodedSlash?: boolean;
   signal?: AbortSignal;
+  /** The route's `compress`. */
+  compress?: boolean;
 }
 
 const SITE: Site = {
@@ -88,7 +90,7 @@ export function exchange(facts: ExchangeFacts = {}): Exchange {
       authority: null,
     },
     site: SITE,
-    route: ROUTE,
+    route: { ...ROUTE, compress: facts.compress ?? false },
     rest: facts.rest ?? decoded,
     body: { length: 0, read: () => Promise.resolve(null) },
     peer: {
