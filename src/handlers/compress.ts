@@ -48,6 +48,7 @@ export class CompressedSource implements Source {
   readonly #reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>;
   readonly #writer: WritableStreamDefaultWriter<BufferSource>;
   #isFed = false;
+  #isClosed = false;
   #turn: ReturnType<typeof setTimeout> | undefined;
 
   /** Takes over a source: it is closed with this one. */
@@ -77,6 +78,7 @@ export class CompressedSource implements Source {
       for (let chunk = await this.#source.read(); chunk !== null; chunk = await this.#source.read()) {
         for (let at = 0; at < chunk.length; at += FED_BYTES) {
           await this.#writer.write(chunk.subarray(at, at + FED_BYTES));
+          if (this.#isClosed) return;
           await this.#nextTurn();
         }
       }
@@ -93,6 +95,7 @@ export class CompressedSource implements Source {
 
   /** Ends it, and the other source. */
   close(reason: unknown): void {
+    this.#isClosed = true;
     clearTimeout(this.#turn);
     this.#source.close(reason);
     // Either may have ended before.
