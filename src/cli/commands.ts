@@ -5,7 +5,7 @@
  */
 
 import type { Command } from "./command.ts";
-import { CONFIG_FLAG, SERVE_FLAGS } from "./flags.ts";
+import { CONFIG_FLAG, EXEC_FLAGS, SERVE_FLAGS } from "./flags.ts";
 
 /** All commands, in the order of help; the first is what runs without a name. */
 export const COMMANDS: readonly Command[] = [
@@ -42,6 +42,19 @@ export const COMMANDS: readonly Command[] = [
       ["pollux explain http://example.org/", "the same for one of several sites"],
     ],
     load: async () => (await import("./explain.ts")).explain,
+  },
+  {
+    name: "exec",
+    synopsis: "URL[?QUERY]",
+    summary: "run the script behind a URL, without a network",
+    flags: EXEC_FLAGS,
+    positionals: [1, 1],
+    examples: [
+      ["pollux exec '/cgi-bin/hello.py?name=Leda'", "headers on stderr, body on stdout"],
+      ["pollux exec /cgi-bin/echo.py -d a=1", "a POST; -d @FILE, -d @- too"],
+      ["pollux exec /cgi-bin/hello.py --env", "the variables it would get"],
+    ],
+    load: async () => (await import("./exec.ts")).exec,
   },
   {
     name: "init",

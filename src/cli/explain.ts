@@ -66,10 +66,12 @@ class Explanation {
   readonly #config: Config;
   readonly #fileName: string;
   readonly #programs: Programs;
+  readonly #secrets: Secrets;
   readonly #notes: [string, string][] = [];
 
   constructor(config: Config, fileName: string, programs: Programs) {
     this.#config = config;
+    this.#secrets = new Secrets(config.secrets, new LoopClock());
     this.#fileName = fileName;
     this.#programs = programs;
   }
@@ -150,7 +152,7 @@ class Explanation {
     const folder = new ServedFolder(
       handler.dir,
       handler.followSymlinks,
-      new Secrets(this.#config.secrets, new LoopClock()),
+      this.#secrets,
     );
     const below = rest.endsWith("/") ? rest.slice(0, -1) : rest;
     const script = await this.#scriptAmongFiles(handler, folder, rest);
@@ -211,7 +213,7 @@ class Explanation {
   }
 
   #cgi(handler: CgiHandlerConfig, route: Route, target: Target, rest: string): void {
-    const search = findScript(handler, route, target, rest, new Set(this.#config.secrets));
+    const search = findScript(handler, route, target, rest, this.#secrets);
     if (search.kind === "slash") {
       this.note("answer", `308 to ${target.rawPath}/`);
       return;
@@ -260,5 +262,5 @@ class Explanation {
 }
 
 function isScriptName(name: string, handler: FilesHandlerConfig): boolean {
-  return handler.scripts.some((extension) => name.endsWith(extension));
+  return handler.scripts.some((extension) => name.toLowerCase().endsWith(extension.toLowerCase()));
 }

@@ -53,6 +53,22 @@ export const SERVE_FLAGS = [
   { name: "quiet", value: null, text: "no lines about addresses and reloads", key: null },
 ] as const satisfies readonly Flag[];
 
+/** The flags of `exec`. */
+export const EXEC_FLAGS = [
+  { name: "method", short: "X", value: "METHOD", text: "GET, or POST with data", key: null },
+  {
+    name: "header",
+    short: "H",
+    value: "FIELD",
+    isRepeatable: true,
+    text: "'Name: value'; repeatable",
+    key: null,
+  },
+  { name: "data", short: "d", value: "DATA", text: "the body; @FILE, or @- for standard input", key: null },
+  { name: "env", value: null, text: "print the variables instead of running it", key: null },
+  CONFIG_FLAG,
+] as const satisfies readonly Flag[];
+
 /** What a command line says. */
 export interface ParsedFlags {
   /** The values of each flag that was given; one empty text for a flag without value. */
@@ -81,7 +97,7 @@ export function parseFlags(args: readonly string[], known: readonly Flag[]): Par
       positionals.push(arg);
       continue;
     }
-    const { name, attached } = split(arg);
+    const { name, attached } = split(arg, known);
     const flag = known.find((one) => name === `--${one.name}` || name === `-${one.short}`);
     if (flag === undefined) return { fault: unknownFlag(name, known) };
     let value = attached;
@@ -121,15 +137,16 @@ export function describeFlags(flags: readonly Flag[]): string[] {
 }
 
 /** `--name=value`, `-Xvalue`; the value null where it is not attached. */
-function split(arg: string): { name: string; attached: string | null } {
+function split(arg: string, known: readonly Flag[]): { name: string; attached: string | null } {
   if (arg.startsWith("--")) {
     const equals = arg.indexOf("=");
     return equals === -1
       ? { name: arg, attached: null }
       : { name: arg.slice(0, equals), attached: arg.slice(equals + 1) };
   }
-  // A short flag's value may follow at once, unless it is a long name with one dash too few.
-  if (arg.length === 2 || /^-[a-z-]{3,}(?:=|$)/.test(arg)) return { name: arg, attached: null };
+  // The value of a short flag may follow at once.
+  const takesValue = known.some((flag) => flag.short === arg[1] && flag.value !== null);
+  if (arg.length === 2 || !takesValue) return { name: arg, attached: null };
   return { name: arg.slice(0, 2), attached: arg.slice(2) };
 }
 

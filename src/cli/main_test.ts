@@ -22,6 +22,7 @@ async function run(
   const terminal: Terminal = {
     out: (line) => out.push(line.replaceAll(cwd, "FOLDER")),
     err: (line) => err.push(line.replaceAll(cwd, "FOLDER")),
+    write: (bytes) => out.push(new TextDecoder().decode(bytes)),
     hasColours: options.hasColours ?? false,
     cwd,
     env: { get: (name) => name === "PATH" ? "/usr/bin:/bin" : undefined },
@@ -272,4 +273,95 @@ Deno.test("explain reports a configuration with faults as check does", () =>
       out: [],
       err: ["c.yaml:1:7: root: there is no folder FOLDER/nope"],
     });
+  }));
+
+const EXEC_SCRIPTS: Readonly<Record<string, string>> = {
+  "show.sh":
+    `printf 'Content-Type: text/plain\\n\\n'; printf '%s %s %s ' "$REQUEST_METHOD" "$QUERY_STRING" "$HTTP_X_A"; cat\n`,
+  "missing.sh": `printf 'Status: 404 Nothing Here\\nContent-Type: text/plain\\n\\nno'\n`,
+  "silent.sh": "echo oops >&2; exit 3\n",
+  "away.sh": `printf 'Location: /cgi-bin/show.sh?b=2\\n\\n'\n`,
+  "circle.sh": `printf 'Location: /cgi-bin/circle.sh\\n\\n'\n`,
+};
+
+async function withScripts(fn: (folder: string) => Promise<void>): Promise<void> {
+  await withFolder(async (folder) => {
+    await Deno.mkdir(`${folder}/cgi-bin`);
+    for (const [name, text] of Object.entries(EXEC_SCRIPTS)) {
+      await Deno.writeTextFile(`${folder}/cgi-bin/${name}`, text, { mode: 0o644 });
+    }
+    await fn(folder);
+  });
+}
+
+Deno.test("exec writes status and headers to standard error, the body to standard output", () =>
+  withScripts(async (folder) => {
+    assertEquals(await run(folder, ["exec", "/cgi-bin/show.sh?a=1", "-H", "X-A: x"]), {
+      status: 0,
+      out: ["GET a=1 x "],
+      err: ["200 OK", "Content-Type: text/plain", ""],
+    });
+    assertEquals(await run(folder, ["exec", "/cgi-bin/missing.sh"]), {
+      status: 1,
+      out: ["no"],
+      err: ["404 Nothing Here", "Content-Type: text/plain", ""],
+    });
+  }));
+
+Deno.test("exec gives the script a body, from the command line or a file", () =>
+  withScripts(async (folder) => {
+    await Deno.writeTextFile(`${folder}/data`, "from a file");
+    assertEquals((await run(folder, ["exec", "/cgi-bin/show.sh", "-d", "a=b"])).out.join(""), "POST   a=b");
+    assertEquals(
+      (await run(folder, ["exec", "/cgi-bin/show.sh", "-XPUT", "--data", "@data"])).out.join(""),
+      "PUT   from a file",
+    );
+    const { status, err } = await run(folder, ["exec", "/cgi-bin/show.sh", "-d", "@nope"]);
+    assertEquals(status, 2);
+    assertMatch(err[0], /^pollux: nope cannot be read: /);
+  }));
+
+Deno.test("exec follows local redirects as the server does", () =>
+  withScripts(async (folder) => {
+    assertEquals((await run(folder, ["exec", "/cgi-bin/away.sh", "-d", "x"])).out.join(""), "GET b=2  ");
+    const { status, err } = await run(folder, ["exec", "/cgi-bin/circle.sh"]);
+    assertEquals([status, err], [1, ["pollux: 502 Bad Gateway: more than 10 local redirects"]]);
+  }));
+
+Deno.test("exec says what is wrong with a script, with its standard error and exit status", () =>
+  withScripts(async (folder) => {
+    const { status, out, err } = await run(folder, ["exec", "/cgi-bin/silent.sh"]);
+    assertEquals([status, out], [1, []]);
+    assertStringIncludes(err.join("\n"), "oops");
+    assertMatch(err.find((line) => line.startsWith("pollux: 502")) ?? "", /^pollux: 502 Bad Gateway: /);
+    assertEquals(err.at(-1), "pollux: the script ended with exit status 3");
+    const nothing = await run(folder, ["exec", "/cgi-bin/nope"]);
+    assertEquals(nothing, {
+      status: 1,
+      out: [],
+      err: ["pollux: 404 Not Found: no script for /cgi-bin/nope in FOLDER/cgi-bin"],
+    });
+    const method = await run(folder, ["exec", "/cgi-bin/show.sh", "-X", "get"]);
+    assertEquals(method.status, 1);
+    assertMatch(method.err[0], /^pollux: 501 Not Implemented: /);
+  }));
+
+Deno.test("exec --env prints the variables and runs nothing", () =>
+  withScripts(async (folder) => {
+    const { status, out, err } = await run(folder, [
+      "exec",
+      "http://a.example/cgi-bin/silent.sh/x?q",
+      "--env",
+    ]);
+    assertEquals([status, err], [0, []]);
+    for (
+      const line of [
+        "PATH_INFO=/x",
+        "QUERY_STRING=q",
+        "SERVER_NAME=a.example",
+        "SCRIPT_NAME=/cgi-bin/silent.sh",
+      ]
+    ) {
+      assert(out.includes(line), line);
+    }
   }));

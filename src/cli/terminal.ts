@@ -14,6 +14,8 @@ export interface Terminal {
   out(line: string): void;
   /** Writes a line to standard error. */
   err(line: string): void;
+  /** Writes bytes to standard output. */
+  write(bytes: Uint8Array): void;
   /** Whether standard error shows colours. */
   readonly hasColours: boolean;
   /** The working directory, absolute. */
@@ -27,6 +29,9 @@ export function systemTerminal(): Terminal {
   return {
     out: (line) => console.log("%s", line),
     err: (line) => console.error("%s", line),
+    write: (bytes) => {
+      for (let rest = bytes; rest.length > 0;) rest = rest.subarray(Deno.stdout.writeSync(rest));
+    },
     // https://no-color.org: present and not empty, whatever its value.
     hasColours: Deno.stderr.isTerminal() && (Deno.env.get("NO_COLOR") ?? "") === "" &&
       Deno.env.get("TERM") !== "dumb",
