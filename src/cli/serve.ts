@@ -5,6 +5,7 @@
  */
 
 import { resolvePrograms } from "../cgi/programs.ts";
+import { statOrNull } from "../config/paths.ts";
 import { missingInterpreters } from "../config/warnings.ts";
 import { type ConfigFlags, DEFAULT_FILE, loadConfig, type LoadResult } from "../config/load.ts";
 import { EXIT_USAGE } from "./command.ts";
@@ -34,15 +35,25 @@ export async function serve(parsed: ParsedFlags, terminal: Terminal): Promise<nu
     return EXIT_USAGE;
   }
   const { config, routeKeys, warnings } = loaded;
-  const programs = resolvePrograms(config, terminal.env.get("PATH") ?? "");
+  const searchPath = terminal.env.get("PATH") ?? "";
   const missing = missingInterpreters(config, {
     fileName: file ?? (config.file === null ? null : DEFAULT_FILE),
     routeKeys,
-    isInstalled: (name) => programs.paths[name]?.length > 0,
+    // The whole search is the supervisor's: here a look along PATH does, unless it finds nothing.
+    isInstalled: (name) =>
+      isOnPath(name, searchPath) || resolvePrograms(config, searchPath).paths[name]?.length > 0,
     uid: null,
   });
   sayFaults(terminal, [...warnings, ...missing]);
   const quiet = parsed.flags.has("quiet");
   const { runSupervisor } = await import("../supervisor/supervisor.ts");
   return await runSupervisor(config, { quiet, reload: load });
+}
+
+/** Whether a bare name is that of a file in one of the folders of PATH. */
+function isOnPath(name: string, searchPath: string): boolean {
+  if (/[/\\]/.test(name)) return false;
+  return searchPath.split(":").some((folder) =>
+    folder.startsWith("/") && statOrNull(`${folder}/${name}`)?.isFile === true
+  );
 }

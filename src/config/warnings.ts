@@ -53,8 +53,9 @@ export function missingInterpreters(config: Config, context: WarningContext): Fa
     const { handler } = route;
     if (handler.kind !== "cgi" && !(handler.kind === "files" && handler.scripts.length > 0)) continue;
     for (const [extension, command] of Object.entries(handler.run.settings.interpreters)) {
-      if (command === "shebang" || context.isInstalled(command[0])) continue;
+      if (command === "shebang") continue;
       if (USUAL_EXTENSIONS.has(extension) && !hasScripts(handler, extension, seen)) continue;
+      if (context.isInstalled(command[0])) continue;
       const remedy = "install it, or name another under interpreters";
       const message = `${
         command[0]
