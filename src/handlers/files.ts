@@ -162,7 +162,7 @@ export class FileServer {
   constructor(config: FilesHandlerConfig, services: FilesServices) {
     this.#config = config;
     this.#services = services;
-    this.#folder = new ServedFolder(config.dir, config.followSymlinks, services.secrets);
+    this.#folder = new ServedFolder(config.dir, config.followSymlinks, services.secrets, services.wallMs);
     this.#scripts = new Set(config.scripts.map((extension) => extension.toLowerCase()));
   }
 

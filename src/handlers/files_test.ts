@@ -795,35 +795,48 @@ Deno.test("files: requests at once for one new file are answered by one reading"
   for (const reply of replies) assertStrictEquals(reply, replies[0]);
 });
 
-Deno.test("files: a swap of a folder for a link, over and over, never leads outside", async () => {
+/** Exchanges a folder for a link, and back, as fast as a thread can, until the flag is set. */
+const SWAPPER = `onmessage = ({ data: { dir, flag } }) => {
+  const isDone = new Int32Array(flag);
+  while (Atomics.load(isDone, 0) === 0) {
+    Deno.renameSync(dir + "/real", dir + "/aside");
+    Deno.renameSync(dir + "/link", dir + "/real");
+    Deno.renameSync(dir + "/real", dir + "/link");
+    Deno.renameSync(dir + "/aside", dir + "/real");
+  }
+  postMessage("done");
+};`;
+
+Deno.test("files: a folder that another thread exchanges for a link, over and over, never leads outside", async () => {
   using site = new Site();
-  const content = "inside".padEnd(300_000, ".");
-  site.write("real/a.txt", content);
-  Deno.mkdirSync(`${site.top}/outside`);
-  Deno.writeTextFileSync(`${site.top}/outside/a.txt`, "outside".padEnd(300_000, "."));
+  for (const [folder, text] of [[`${site.dir}/real`, "inside"], [`${site.top}/outside`, "outside"]]) {
+    Deno.mkdirSync(folder);
+    Deno.writeTextFileSync(`${folder}/small.txt`, text);
+    Deno.writeTextFileSync(`${folder}/large.txt`, text.padEnd(300_000, "."));
+  }
   Deno.symlinkSync("../outside", `${site.dir}/link`);
-  const swap = async () => {
-    await Deno.rename(`${site.dir}/real`, `${site.dir}/aside`);
-    await Deno.rename(`${site.dir}/link`, `${site.dir}/real`);
-    await Deno.rename(`${site.dir}/real`, `${site.dir}/link`);
-    await Deno.rename(`${site.dir}/aside`, `${site.dir}/real`);
-  };
-  let isDone = false;
-  const swapping = (async () => {
-    while (!isDone) await swap();
-  })();
+  const flag = new SharedArrayBuffer(4);
+  const worker = new Worker(URL.createObjectURL(new Blob([SWAPPER], { type: "text/javascript" })), {
+    type: "module",
+  });
+  const done = new Promise((resolve) => worker.onmessage = resolve);
+  worker.postMessage({ dir: site.dir, flag });
+  site.aheadMs = 0;
   const seen = new Set<string>();
-  for (let i = 0; i < 300; i++) {
+  for (let i = 0; i < 2000; i++) {
     site.clock.turn(2000);
-    try {
-      seen.add((await textOf(await site.get("/real/a.txt"))).slice(0, 6));
-    } catch (error) {
-      if (!(error instanceof HttpError)) throw error;
-      assertEquals(error.status, 404);
+    for (const path of ["/real/small.txt", "/real/large.txt"]) {
+      try {
+        seen.add((await textOf(await site.get(path))).slice(0, 6));
+      } catch (error) {
+        if (!(error instanceof HttpError)) throw error;
+        assertEquals(error.status, 404);
+      }
     }
   }
-  isDone = true;
-  await swapping;
+  Atomics.store(new Int32Array(flag), 0, 1);
+  await done;
+  worker.terminate();
   seen.delete("inside");
   assertEquals([...seen], []);
 });

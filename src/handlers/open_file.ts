@@ -2,9 +2,12 @@
  * Files and folders below one folder, found and opened so that nothing else is: no link that leads out of it, no secret,
  * no special file, and what was checked is what is opened.
  *
- * The system offers no way here to open a path relative to an open folder, so a path is checked, opened and checked again:
- * the open file must be the one that was checked, and the path must still lead to the same place without a link. An
- * exchange of folders in between, however quick, is noticed at one of the three.
+ * The system offers no way here to open a path relative to an open folder, so somebody who may write below the folder could
+ * exchange a part of a path for a link between the check and the opening, and back before another check. That is ruled out
+ * by the time of change of the folders on the way, which every exchange moves and nobody can set back: where they are real
+ * folders after the opening, and none has changed since before the check, the path was the same all the time. Where one was
+ * changed within the last second, which is as fine as that time is known, the path is asked the same question many times
+ * in a random order instead; see `#withstands`.
  *
  * The first step is asynchronous, since a cold disk may make it wait. The others look at what it has just brought into
  * memory and are synchronous: they take 5 microseconds where asynchronous ones take 25.
@@ -13,7 +16,7 @@
  */
 
 import type { FollowSymlinks } from "../config/config.ts";
-import type { FileVersion } from "../http/etag.ts";
+import { type FileVersion, isSettled } from "../http/etag.ts";
 import type { Secrets } from "./secrets.ts";
 
 /** What a path leads to. */
@@ -56,6 +59,9 @@ export interface Absent {
 /** How often it is tried again when a file is replaced between the check and the opening, as every deployment does. */
 const ATTEMPTS = 4;
 
+/** How many random questions a path must answer rightly: to guess them all succeeds once in four thousand million times. */
+const QUESTIONS = 32;
+
 /** On these systems a path may be spelled in other case than the name on disk, which another route might be for. */
 const IGNORES_CASE = Deno.build.os === "darwin" || Deno.build.os === "windows";
 
@@ -66,6 +72,7 @@ export class ServedFolder {
   readonly #dir: string;
   readonly #follow: FollowSymlinks;
   readonly #secrets: Secrets;
+  readonly #wallMs: () => number;
 
   /**
    * A folder; nothing is looked at yet.
@@ -73,11 +80,13 @@ export class ServedFolder {
    * @param dir The folder's absolute path; it may be a symbolic link itself, which is always followed.
    * @param follow Which symbolic links below it are followed.
    * @param secrets What is never served.
+   * @param wallMs The time of day, in milliseconds since 1970.
    */
-  constructor(dir: string, follow: FollowSymlinks, secrets: Secrets) {
+  constructor(dir: string, follow: FollowSymlinks, secrets: Secrets, wallMs: () => number = Date.now) {
     this.#dir = dir.replace(/[/\\]+$/, "");
     this.#follow = follow;
     this.#secrets = secrets;
+    this.#wallMs = wallMs;
   }
 
   /** The absolute path of what lies below; nothing is looked at. */
@@ -158,6 +167,7 @@ export class ServedFolder {
   }
 
   async #openChecked(located: LocatedFile): Promise<OpenFile | Absent | { readonly kind: "moved" }> {
+    const sinceMs = this.#wallMs();
     let file: Deno.FsFile;
     try {
       // Once more, right before: opening what became a pipe would wait for ever.
@@ -169,7 +179,7 @@ export class ServedFolder {
     }
     try {
       const info = this.#lookAtOpen(file, located);
-      if (info.isFile && isSameFile(info, located.info) && this.#leadsThere(located)) {
+      if (info.isFile && isSameFile(info, located.info) && this.#isSure(located, sinceMs)) {
         return { kind: "open", file, info, look: () => this.#lookAtOpen(file, located) };
       }
     } catch (error) {
@@ -194,15 +204,42 @@ export class ServedFolder {
     }
   }
 
-  /** Whether the path by which a file was opened is still, link by link, the one that was checked. */
-  #leadsThere(located: LocatedFile): boolean {
+  /** Whether a file that was opened by a path is the one that the path, as it was checked, leads to. */
+  #isSure(located: LocatedFile, sinceMs: number): boolean {
     if (this.#follow === "always") return true;
     try {
-      return Deno.realPathSync(located.path) === located.realPath;
+      return this.#isSteady(located.path, sinceMs) || this.#withstands(located);
     } catch (error) {
       if (absentFor(error).status === 404) return false;
       throw error;
     }
+  }
+
+  /** Whether all folders on the way to a file are real ones and were not changed since a time of day. */
+  #isSteady(path: string, sinceMs: number): boolean {
+    const dir = this.pathOf("");
+    for (
+      let end = path.lastIndexOf(SEPARATOR);
+      end > dir.length;
+      end = path.lastIndexOf(SEPARATOR, end - 1)
+    ) {
+      const info = Deno.lstatSync(path.slice(0, end));
+      if (!info.isDirectory || !isSettled(versionOf(info), sinceMs)) return false;
+    }
+    return isSettled(versionOf(Deno.statSync(dir)), sinceMs);
+  }
+
+  /**
+   * Asks a path many times, in a random order, whether it leads inside and whether it leads to the file. Where it is being
+   * exchanged for a link to a file outside, one of the two is wrong at any moment, and whoever exchanges it would have to
+   * guess each question.
+   */
+  #withstands(located: LocatedFile): boolean {
+    return crypto.getRandomValues(new Uint8Array(QUESTIONS)).every((random) =>
+      random % 2 === 0
+        ? Deno.realPathSync(located.path) === located.realPath
+        : isSameFile(this.#look(located.path), located.info)
+    );
   }
 }
 
