@@ -94,6 +94,18 @@ declare module "@std/path" {
   export function toFileUrl(path: string): URL;
 }
 
+declare module "@std/path/posix/dirname" {
+  export function dirname(path: string): string;
+}
+
+declare module "@std/path/posix/extname" {
+  export function extname(path: string): string;
+}
+
+declare module "@std/path/windows/dirname" {
+  export function dirname(path: string): string;
+}
+
 declare module "@std/path/posix/resolve" {
   export function resolve(...paths: string[]): string;
 }

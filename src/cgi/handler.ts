@@ -4,10 +4,10 @@
  * @module
  */
 
-import { basename, dirname } from "@std/path";
 import type { CgiHandlerConfig, Route, ScriptHandling } from "../config/config.ts";
 import type { Exchange, Handler, Outcome, RequestBody } from "../handlers/handler.ts";
 import { HttpError } from "../http/error.ts";
+import { lastSegment, parentFolder } from "../paths.ts";
 import { type AnswerServices, ScriptAnswer } from "./answer.ts";
 import { describeFault, faultError, type ScriptFault } from "./end.ts";
 import { Interpreters } from "./interpreter.ts";
@@ -70,7 +70,7 @@ export function scriptsAmongFiles(
       runners.set(route, runner);
     }
     const path = target.path.slice(0, target.path.length - pathInfo.length);
-    const name = path.endsWith("/") ? path + basename(file) : path; // a folder's index
+    const name = path.endsWith("/") ? path + lastSegment(file) : path; // a folder's index
     return await runner.run(exchange, { file, name, pathInfo, version });
   };
 }
@@ -150,14 +150,14 @@ class ScriptRunner {
       program,
       args,
       env,
-      cwd: this.#handling.cwd ?? dirname(script.file),
+      cwd: this.#handling.cwd ?? parentFolder(script.file),
       hasInput: content !== null,
       client: exchange.peer.address,
       killGraceMs: this.#handling.settings.killGraceMs,
     });
     const answer = new ScriptAnswer(exchange, script.file, this.#handling, this.#services, run);
     if (content !== null) answer.feed(content);
-    return await answer.outcome(basename(script.file).startsWith("nph-"));
+    return await answer.outcome(lastSegment(script.file).startsWith("nph-"));
   }
 
   #command(exchange: Exchange, script: FoundScript): { program: string; args: string[] } {

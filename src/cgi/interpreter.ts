@@ -7,10 +7,10 @@
  * @module
  */
 
-import { basename, extname } from "@std/path";
 import type { CgiSettings } from "../config/config.ts";
 import { isNative, isShebang } from "./magic.ts";
 import { programNames, type Programs } from "./programs.ts";
+import { extensionOf, lastSegment } from "../paths.ts";
 import type { FileVersion } from "./script.ts";
 
 /** What to start. */
@@ -79,7 +79,7 @@ export class Interpreters {
    */
   choose(file: string, version: FileVersion): Command | NoCommand {
     const isExecutable = (version.mode & 0o111) !== 0;
-    const extension = extname(basename(file));
+    const extension = extensionOf(file);
     const interpreters = this.#settings.interpreters;
     const mapped = Object.hasOwn(interpreters, extension) ? interpreters[extension] : null;
     if (!isExecutable && mapped === null) {
@@ -121,7 +121,7 @@ export class Interpreters {
     if (hasCr) {
       return failure(file, "has Windows line ends (CR LF), also in its first line: save it with LF alone");
     }
-    if (basename(start.program) === "env") return this.#byEnv(file, argument);
+    if (lastSegment(start.program) === "env") return this.#byEnv(file, argument);
     if (!this.#paths.has(start.program)) return this.#notAllowed(file, start.program);
     return command(start.program, argument === null ? [] : [argument], file);
   }
@@ -160,7 +160,7 @@ export class Interpreters {
   }
 
   #notAllowed(file: string, program: string): NoCommand {
-    if (this.#names.has(program) || this.#names.has(basename(program))) {
+    if (this.#names.has(program) || this.#names.has(lastSegment(program))) {
       return failure(file, `names ${program} in its first line, but it is not installed there`);
     }
     return failure(

@@ -5,8 +5,8 @@
  * @module
  */
 
-import { basename } from "@std/path";
 import type { CgiSettings, Config, ScriptHandling } from "../config/config.ts";
+import { lastSegment } from "../paths.ts";
 import { isNative, isShebang } from "./magic.ts";
 
 /** Programs by name, and what else running a script may need. Can be posted to a Worker as it is. */
@@ -124,14 +124,14 @@ function findProgram(name: string, folders: readonly string[], warnings: string[
   }
   // /usr/bin/python3 is a link to python3.11 as a rule, which first lines name too.
   const targets = real.map((path) => Deno.realPathSync(path)).filter((path) =>
-    sameProgram(basename(path), name)
+    sameProgram(lastSegment(path), name)
   );
   return [...new Set([...real, ...targets])];
 }
 
 /** Whether a link's target is the program itself (`python3.11` of `python3`), not one that plays many parts (busybox). */
 function sameProgram(target: string, name: string): boolean {
-  return target.startsWith(basename(name));
+  return target.startsWith(lastSegment(name));
 }
 
 function isExecutable(path: string): boolean {

@@ -11,7 +11,7 @@ import { resolvePrograms } from "../cgi/programs.ts";
 import type { ScriptRun, ScriptSpec } from "../cgi/run.ts";
 import type { Config } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
-import { resolveFrom } from "../config/paths.ts";
+import { resolveFrom } from "../paths.ts";
 import { filesHandler, filesServices } from "../handlers/files.ts";
 import type { Exchange, ExchangeNotes, Handler, Outcome, Reply, RequestBody } from "../handlers/handler.ts";
 import { redirectHandler } from "../handlers/redirect.ts";

@@ -18,7 +18,7 @@ import type {
 } from "../config/config.ts";
 import { DEFAULT_FILE, loadConfig } from "../config/load.ts";
 import { formatDuration } from "../config/units.ts";
-import { statOrNull } from "../config/paths.ts";
+import { statOrNull } from "../paths.ts";
 import { mayNameFile } from "../handlers/file_path.ts";
 import { ServedFolder } from "../handlers/open_file.ts";
 import { Secrets } from "../handlers/secrets.ts";

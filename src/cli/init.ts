@@ -4,7 +4,7 @@
  * @module
  */
 
-import { resolveFrom } from "../config/paths.ts";
+import { resolveFrom } from "../paths.ts";
 import { EXIT_FAILURE, EXIT_OK } from "./command.ts";
 import type { ParsedFlags } from "./flags.ts";
 import { SAMPLES } from "./samples.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { resolveFrom, statOrNull } from "../config/paths.ts";
+import { resolveFrom, statOrNull } from "../paths.ts";
 import { type Command, EXIT_FAILURE, EXIT_USAGE } from "./command.ts";
 import { COMMANDS, findCommand } from "./commands.ts";
 import { COMMON_FLAGS, type ParsedFlags, parseFlags } from "./flags.ts";

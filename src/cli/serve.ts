@@ -5,7 +5,7 @@
  */
 
 import { resolvePrograms } from "../cgi/programs.ts";
-import { statOrNull } from "../config/paths.ts";
+import { statOrNull } from "../paths.ts";
 import { missingInterpreters } from "../config/warnings.ts";
 import { type ConfigFlags, DEFAULT_FILE, loadConfig, type LoadResult } from "../config/load.ts";
 import { EXIT_USAGE } from "./command.ts";

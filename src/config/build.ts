@@ -18,7 +18,7 @@ import { ListenTable } from "./build_listen.ts";
 import type { CgiHandlerConfig, CgiSettings, Config, Place, Route, Site } from "./config.ts";
 import type { FaultList } from "./fault_list.ts";
 import { isLoopback, parseListenAddress } from "./address.ts";
-import { isWithin, resolveFrom, statOrNull } from "./paths.ts";
+import { isWithin, resolveFrom, statOrNull } from "../paths.ts";
 import type { KeyPath } from "./places.ts";
 import { Refusal } from "./refusal.ts";
 import { type FileInput, type ListenInput, LOG, SINGLE_SITE_KEYS, type SiteInput, TOP } from "./schema.ts";

@@ -19,7 +19,7 @@ import type {
   ScriptHandling,
 } from "./config.ts";
 import type { FaultList } from "./fault_list.ts";
-import { resolveFrom, statOrNull } from "./paths.ts";
+import { resolveFrom, statOrNull } from "../paths.ts";
 import type { KeyPath } from "./places.ts";
 import {
   CGI,

@@ -9,7 +9,7 @@ import { buildConfig, type ConfigFlags, NO_FLAGS } from "./build.ts";
 import type { Config, Place } from "./config.ts";
 import type { Fault } from "./fault.ts";
 import { FaultList, pathInFile, type SourceFile } from "./fault_list.ts";
-import { resolveFrom } from "./paths.ts";
+import { resolveFrom } from "../paths.ts";
 import { formatKeyPath, type KeyPath } from "./places.ts";
 import { FILE, type FileInput } from "./schema.ts";
 import { unsupportedKeys } from "./unsupported.ts";

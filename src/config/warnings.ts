@@ -6,7 +6,7 @@
 
 import type { CgiHandlerConfig, Config, FilesHandlerConfig, Route } from "./config.ts";
 import type { Fault } from "./fault.ts";
-import { isWithin, resolveFrom, statOrNull } from "./paths.ts";
+import { isWithin, resolveFrom, statOrNull } from "../paths.ts";
 
 /** What warnings are judged by. */
 export interface WarningContext {

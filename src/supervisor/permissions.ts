@@ -4,8 +4,8 @@
  * @module
  */
 
-import { dirname } from "@std/path";
 import type { Config, HandlerConfig, Listen, Site } from "../config/config.ts";
+import { parentFolder } from "../paths.ts";
 
 /** Permissions of a Worker: what is not named is refused by the runtime. */
 export interface LoopPermissions {
@@ -58,7 +58,7 @@ export function scriptPermissions(config: Config, programs: readonly string[]): 
   const read = new Set<string>();
   for (const site of config.sites) {
     for (const { handler } of site.routes) {
-      if (handler.kind === "cgi") read.add(handler.isFolder ? handler.target : dirname(handler.target));
+      if (handler.kind === "cgi") read.add(handler.isFolder ? handler.target : parentFolder(handler.target));
       if (handler.kind === "files" && handler.scripts.length > 0) read.add(handler.dir);
       if ("run" in handler && handler.run.cwd !== null) read.add(handler.run.cwd);
     }
@@ -101,7 +101,7 @@ function handlerFolders(handler: HandlerConfig): string[] {
     case "files":
       return [handler.dir, ...handler.run.sendfile];
     case "cgi":
-      return [handler.isFolder ? handler.target : dirname(handler.target), ...handler.run.sendfile];
+      return [handler.isFolder ? handler.target : parentFolder(handler.target), ...handler.run.sendfile];
     case "fastcgi":
     case "scgi":
       return [handler.root];

@@ -5,7 +5,10 @@
  * @module
  */
 
+import { dirname as dirnamePosix } from "@std/path/posix/dirname";
+import { extname as extnamePosix } from "@std/path/posix/extname";
 import { resolve as resolvePosix } from "@std/path/posix/resolve";
+import { dirname as dirnameWindows } from "@std/path/windows/dirname";
 import { resolve as resolveWindows } from "@std/path/windows/resolve";
 
 const isWindows = Deno.build.os === "windows";
@@ -25,6 +28,16 @@ export function isWithin(outer: string, inner: string): boolean {
 /** The last segment of an absolute path. */
 export function lastSegment(path: string): string {
   return path.slice(Math.max(path.lastIndexOf("/"), isWindows ? path.lastIndexOf("\\") : -1) + 1);
+}
+
+/** The folder that an absolute path lies in. */
+export function parentFolder(path: string): string {
+  return isWindows ? dirnameWindows(path) : dirnamePosix(path);
+}
+
+/** The extension of a path's last segment, with its dot; empty without, and for a dot file. */
+export function extensionOf(path: string): string {
+  return extnamePosix(lastSegment(path));
 }
 
 /** What is at `path`, links followed; null when there is nothing, or nothing that may be looked at. */
