@@ -177,15 +177,21 @@ export class RawClient implements Disposable {
     return true;
   }
 
+  #take(count: number): Uint8Array<ArrayBuffer> {
+    const taken = this.#unread.subarray(0, count);
+    this.#unread = this.#unread.subarray(count);
+    return taken;
+  }
+
   async #readUntil(text: string): Promise<string> {
-    for (;;) {
-      const seen = isomorphic(this.#unread);
-      const at = seen.indexOf(text);
-      if (at >= 0) {
-        this.#unread = this.#unread.slice(at + text.length);
-        return seen.slice(0, at + text.length);
+    const wanted = octets(text);
+    for (let from = 0;;) {
+      const at = indexOf(this.#unread, wanted, from);
+      if (at >= 0) return isomorphic(this.#take(at + wanted.length));
+      from = Math.max(0, this.#unread.length - wanted.length + 1);
+      if (!await this.#fill()) {
+        throw new UnexpectedEnd(`after ${JSON.stringify(isomorphic(this.#unread.subarray(0, 200)))}`);
       }
-      if (!await this.#fill()) throw new UnexpectedEnd(`after ${JSON.stringify(seen.slice(0, 200))}`);
     }
   }
 
@@ -193,8 +199,7 @@ export class RawClient implements Disposable {
     const parts: Uint8Array[] = [];
     let have = 0;
     for (;;) {
-      const part = this.#unread.subarray(0, count - have);
-      this.#unread = this.#unread.slice(part.length);
+      const part = this.#take(Math.min(this.#unread.length, count - have));
       parts.push(part);
       have += part.length;
       if (have === count) return concat(parts);
@@ -354,6 +359,13 @@ export function isomorphic(bytes: Uint8Array): string {
     text += String.fromCharCode(...bytes.subarray(at, at + 8192));
   }
   return text;
+}
+
+function indexOf(bytes: Uint8Array, wanted: Uint8Array, from: number): number {
+  for (let at = bytes.indexOf(wanted[0], from); at >= 0; at = bytes.indexOf(wanted[0], at + 1)) {
+    if (wanted.every((byte, i) => bytes[at + i] === byte)) return at;
+  }
+  return -1;
 }
 
 function concat(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
