@@ -207,7 +207,10 @@ export class Loops {
   }
 
   #startNetworkLoop(number: number): Promise<void> {
-    const worker = startWorker("network", networkPermissions(this.config, this.ports, this.#host.temp));
+    const worker = startWorker(
+      "network",
+      networkPermissions(this.config, this.ports, this.#host.temp, realPath),
+    );
     const loop: NetworkLoop = {
       number,
       worker,
@@ -277,6 +280,15 @@ export class Loops {
 
 function post(worker: Worker, message: ToNetwork, transfer: Transferable[] = []): void {
   worker.postMessage(message, transfer);
+}
+
+/** Where a path leads; itself where it leads nowhere (yet). */
+function realPath(path: string): string {
+  try {
+    return Deno.realPathSync(path);
+  } catch {
+    return path;
+  }
 }
 
 /** Whether `promise` resolves within `ms`. */

@@ -19,11 +19,18 @@ export interface LoopPermissions {
   readonly import: false;
 }
 
-/** What a network loop may do: listen and connect where the configuration says, read what is served, start nothing. */
+/**
+ * What a network loop may do: listen and connect where the configuration says, read what is served, start nothing.
+ *
+ * @param ports The ports chosen for port 0, by index of the address.
+ * @param temp The folder for bodies that are kept whole.
+ * @param realPath Where a path leads once its links are followed: the runtime asks for that one too.
+ */
 export function networkPermissions(
   config: Config,
   ports: ReadonlyMap<number, number>,
   temp: string,
+  realPath: (path: string) => string,
 ): LoopPermissions {
   const read = new Set([temp]);
   const write = new Set([temp]);
@@ -46,6 +53,8 @@ export function networkPermissions(
       }
     }
   }
+  for (const folder of [...read]) read.add(realPath(folder));
+  for (const folder of [...write]) write.add(realPath(folder));
   return { ...NOTHING, net: [...net], read: [...read], write: [...write] };
 }
 
