@@ -21,7 +21,11 @@ const HOPS_MAX = 10;
 export class Answerer {
   readonly #router: Router;
 
-  /** @param router Knows every route and its handler. */
+  /**
+   * Makes an answerer for one configuration.
+   *
+   * @param router Knows every route and its handler.
+   */
   constructor(router: Router) {
     this.#router = router;
   }

@@ -26,6 +26,7 @@ export type BodyProgress =
 
 /** What a body needs of its client. */
 export interface BodyHost {
+  /** Milliseconds of the clock. */
   readonly now: () => number;
   /** Sends `100 Continue`, unless the answer has begun. */
   sendContinue(): void;
@@ -70,6 +71,8 @@ export class ClientBody implements RequestBody {
   #readers = 0;
 
   /**
+   * Makes the body of one request.
+   *
    * @param framing Where the body ends.
    * @param isAwaited Whether the client waits for `100 Continue`.
    */

@@ -34,9 +34,13 @@ import { type Event, type State, step } from "./states.ts";
 
 /** A connection, as of `Deno.Conn`. */
 export interface Connection {
+  /** Reads some bytes; null at the end. */
   read(buffer: Uint8Array<ArrayBuffer>): Promise<number | null>;
+  /** Writes some of the bytes and says how many. */
   write(bytes: Uint8Array<ArrayBuffer>): Promise<number>;
+  /** Sends the end of what is sent. */
   closeWrite(): Promise<void>;
+  /** Closes both ways; throws BadResource when it is closed. */
   close(): void;
   /** TLS only. */
   handshake?(): Promise<unknown>;
@@ -44,11 +48,17 @@ export interface Connection {
 
 /** What a client needs of its loop. */
 export interface ClientHost {
+  /** The loop's clock. */
   readonly clock: Clock;
+  /** Bounds on what clients may send and hold. */
   readonly limits: Limits;
+  /** Bounds on waits. */
   readonly timeouts: Timeouts;
+  /** Bounds on bodies. */
   readonly bodyLimits: BodyLimits;
+  /** What is counted. */
   readonly metrics: Metrics;
+  /** The error log. */
   readonly log: Logger;
   /** Turns requests into replies. */
   readonly answerer: Answerer;
@@ -56,6 +66,7 @@ export interface ClientHost {
   readonly record: ((record: AccessRecord) => void) | null;
   /** The Date field, rendered. */
   date(): string;
+  /** An id that no other request of this server has. */
   nextRequestId(): string;
   /** The server is stopping: answers close their connections. */
   isDraining(): boolean;
@@ -108,6 +119,8 @@ export class Client implements Deadline, ExchangeClient {
   #frame: Uint8Array<ArrayBuffer> | null = null;
 
   /**
+   * Takes a connection over; nothing is read before `serve`.
+   *
    * @param connection What is read and written; closed at the end.
    * @param peer Who is at its other end.
    * @param listenIndex Which address it came to.

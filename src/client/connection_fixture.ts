@@ -53,6 +53,7 @@ export class FakeConnection implements Connection {
     }
   }
 
+  /** What the client has pushed; waits for it. */
   async read(buffer: Uint8Array<ArrayBuffer>): Promise<number | null> {
     while (this.#incoming.length === 0 && !this.#isEnded && !this.#reset && !this.isClosed) {
       const { promise, resolve } = Promise.withResolvers<void>();
@@ -70,6 +71,7 @@ export class FakeConnection implements Connection {
     return count;
   }
 
+  /** Keeps what the server writes; waits while it is stuck. */
   async write(bytes: Uint8Array<ArrayBuffer>): Promise<number> {
     while (this.isStuck && !this.isClosed) {
       const { promise, resolve } = Promise.withResolvers<void>();
@@ -83,12 +85,14 @@ export class FakeConnection implements Connection {
     return bytes.length;
   }
 
+  /** The server ends what it sends. */
   closeWrite(): Promise<void> {
     this.isWriteClosed = true;
     this.#notify();
     return Promise.resolve();
   }
 
+  /** The server closes the connection. */
   close(): void {
     if (this.isClosed) throw new Deno.errors.BadResource("closed twice");
     this.isClosed = true;

@@ -24,12 +24,19 @@ import type { Input } from "./input.ts";
 
 /** What an exchange needs of its client. */
 export interface ExchangeClient extends BodyHost {
+  /** Who the client is. */
   readonly peer: Peer;
+  /** Which address it came to: an index into `Config.listen`. */
   readonly listenIndex: number;
+  /** What it sends. */
   readonly input: Input;
+  /** Aborted when it is gone, a deadline passes, or the server stops. */
   readonly signal: AbortSignal;
+  /** Whether its connection is closed. */
   readonly isDestroyed: boolean;
+  /** Bounds on its bodies. */
   readonly bodyLimits: BodyLimits;
+  /** An id that no other request of this server has. */
   nextRequestId(): string;
   /** A script or gateway is wanted. */
   delegated(): void;
@@ -62,6 +69,8 @@ export class ClientExchange implements Exchange {
   #isLocal = false;
 
   /**
+   * Makes the exchange of a head that was read.
+   *
    * @throws {HttpError} Where its body ends cannot be said, or it expects what cannot be met.
    */
   constructor(client: ExchangeClient, head: ParsedHead, startMs: number) {

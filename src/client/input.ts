@@ -44,7 +44,11 @@ export class Input {
   #lastReadFilled = false;
   #lastReadBytes = 0;
 
-  /** @param source What is read from. */
+  /**
+   * An input that has read nothing yet.
+   *
+   * @param source What is read from.
+   */
   constructor(source: Readable) {
     this.#source = source;
   }

@@ -22,7 +22,7 @@ const pool: Uint8Array<ArrayBuffer>[] = [];
 /** The output of one connection. */
 export class Output {
   /** When the write under way is given up, in milliseconds of the clock; Infinity: none is under way. */
-  deadlineMs = Infinity;
+  deadlineMs: number = Infinity;
   /** Bytes that have gone out since the connection began. */
   sentBytes = 0;
 
@@ -35,6 +35,8 @@ export class Output {
   #writing: Promise<void> | null = null;
 
   /**
+   * An output that has sent nothing yet.
+   *
    * @param sink What is written to.
    * @param clock Whose time `deadlineMs` is in.
    * @param timeoutMs How long a write may make no progress.

@@ -49,7 +49,12 @@ export const STATES = Object.keys(TRANSITIONS) as readonly State[];
 
 /** A transition that the table does not have: a bug of ours, never a client's doing. */
 export class StateError extends Error {
-  /** @param state Where the client was. @param event What was to happen. */
+  /**
+   * Names the pair that the table lacks.
+   *
+   * @param state Where the client was.
+   * @param event What was to happen.
+   */
   constructor(state: State, event: Event) {
     super(`no transition from ${state} by ${event}`);
     this.name = "StateError";

@@ -32,6 +32,8 @@ export class BridgedScripts implements Scripts {
   #lastId = 0;
 
   /**
+   * Takes one end of a bridge over.
+   *
    * @param port The bridge.
    * @param now Milliseconds of the loop's clock.
    */

@@ -12,7 +12,11 @@ export class ConnectionCount {
   readonly #limits: Limits;
   readonly #byAddress = new Map<string, number>();
 
-  /** @param memory Shared by all loops: four bytes. */
+  /**
+   * Counts in memory that all loops share.
+   *
+   * @param memory Shared by all loops: four bytes.
+   */
   constructor(memory: SharedArrayBuffer, limits: Limits) {
     this.#total = new Int32Array(memory);
     this.#limits = limits;

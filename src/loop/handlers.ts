@@ -20,9 +20,13 @@ import type { Clock } from "../time/clock.ts";
 
 /** What a loop offers its handlers. */
 export interface LoopServices {
+  /** The loop's clock. */
   readonly clock: Clock;
+  /** The error log. */
   readonly log: Logger;
+  /** The loop's figures. */
   readonly metrics: Metrics;
+  /** What starts scripts. */
   readonly scripts: Scripts;
   /** The server's own environment, of which `pass_env` takes some. */
   readonly environment: Readonly<Record<string, string>>;

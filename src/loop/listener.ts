@@ -11,6 +11,7 @@ import type { Logger } from "../observe/logger.ts";
 
 /** What a listener needs of its loop. */
 export interface ListenerHost {
+  /** The error log. */
   readonly log: Logger;
   /** Takes a connection, which is its own from then on. */
   accept(connection: Connection, peer: Peer, listenIndex: number): void;

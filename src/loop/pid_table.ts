@@ -9,7 +9,11 @@
 export class PidTable {
   readonly #cells: Int32Array;
 
-  /** @param memory Shared; four bytes a pid. */
+  /**
+   * A table over shared memory.
+   *
+   * @param memory Shared; four bytes a pid.
+   */
   constructor(memory: SharedArrayBuffer) {
     this.#cells = new Int32Array(memory);
   }

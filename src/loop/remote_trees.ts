@@ -13,7 +13,11 @@ export class RemoteTrees implements TreeKiller {
   readonly #waiting = new Map<number, () => void>();
   #lastRequest = 0;
 
-  /** @param post Sends a message to the supervisor. */
+  /**
+   * Asks for nothing yet.
+   *
+   * @param post Sends a message to the supervisor.
+   */
   constructor(post: (message: FromScript) => void) {
     this.#post = post;
   }

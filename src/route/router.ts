@@ -14,12 +14,17 @@ import { buildTable, findSite, matchRoute, type SiteRoutes, type Table } from ".
 
 /** A request that has found its handler. */
 export interface Routed {
+  /** Tells it from an answer. */
   readonly kind: "routed";
+  /** The site that answers. */
   readonly site: Site;
+  /** The route that matched. */
   readonly route: Route;
   /** The decoded path below the route: empty, or beginning with a slash. */
   readonly rest: string;
+  /** What answers. */
   readonly handler: Handler;
+  /** Who has given a right password; null without. */
   readonly user: string | null;
 }
 

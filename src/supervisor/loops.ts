@@ -17,11 +17,17 @@ import type { Trees } from "./trees.ts";
 
 /** What a set of loops needs of the supervisor. */
 export interface LoopsHost {
+  /** The error log. */
   readonly log: Logger;
+  /** Ends process trees. */
   readonly trees: Trees;
+  /** The folder for bodies that are kept whole. */
   readonly temp: string;
+  /** The number of connections, over all loops. */
   readonly connections: SharedArrayBuffer;
+  /** The server's own environment. */
   readonly environment: Readonly<Record<string, string>>;
+  /** Takes lines of a loop. */
   writeLog(message: LogMessage): void;
   /** A loop keeps dying: the server cannot go on. */
   giveUp(reason: string): void;
@@ -32,7 +38,12 @@ export class ListenError extends Error {
   /** Index into `Config.listen`. */
   readonly index: number;
 
-  /** @param index Which address. @param message What the system says. */
+  /**
+   * Says which address, and why.
+   *
+   * @param index Which address.
+   * @param message What the system says.
+   */
   constructor(index: number, message: string) {
     super(message);
     this.name = "ListenError";
@@ -75,6 +86,8 @@ export class Loops {
   #isStopping = false;
 
   /**
+   * A set of loops that is not started yet.
+   *
    * @param config What is served.
    * @param programs The interpreters' paths.
    * @param runnable What the script loop may start.

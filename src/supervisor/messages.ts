@@ -13,7 +13,9 @@ import type { EndReason, ScriptSpec, StartFailure } from "../cgi/run.ts";
 
 /** What every loop gets first. */
 export interface LoopSetup {
+  /** What is served. */
   readonly config: Config;
+  /** Where the interpreters are. */
   readonly programs: Programs;
   /** The loop's number among its kind, from 0. */
   readonly loop: number;
@@ -88,8 +90,11 @@ export type FromScript =
 
 /** Lines for the logs, whole, each with its line end. */
 export interface LogMessage {
+  /** Which message this is. */
   readonly kind: "log";
+  /** Which log they are for. */
   readonly log: "access" | "error";
+  /** UTF-8; transferred. */
   readonly lines: Uint8Array<ArrayBuffer>;
 }
 

@@ -9,13 +9,21 @@ import { parentFolder } from "../paths.ts";
 
 /** Permissions of a Worker: what is not named is refused by the runtime. */
 export interface LoopPermissions {
+  /** Addresses to listen on and connect to. */
   readonly net: readonly string[] | false;
+  /** Files and folders. */
   readonly read: readonly string[] | false;
+  /** Files and folders. */
   readonly write: readonly string[] | false;
+  /** Programs, by absolute path. */
   readonly run: readonly string[] | false;
+  /** None. */
   readonly env: false;
+  /** None. */
   readonly ffi: false;
+  /** None. */
   readonly sys: false;
+  /** None. */
   readonly import: false;
 }
 
