@@ -2,7 +2,6 @@ import { assert, assertEquals, assertMatch, assertNotMatch, assertStringIncludes
 import { join } from "@std/path";
 import { eventually } from "../support/deadline.ts";
 import { outputOf } from "../support/processes.ts";
-import { outputOf } from "../support/processes.ts";
 import { ask, field, get, post, RawClient, sendAndReset, textOf, UnexpectedEnd } from "../support/raw.ts";
 import { BASIC_YAML, type FileSpec, TestServer } from "../support/server.ts";
 
