@@ -8,7 +8,6 @@
  */
 
 import { closestString } from "@std/text/closest-string";
-import type { GenericSchema } from "valibot";
 import * as v from "valibot";
 import { type Address, normalizeHost, parseListenAddress } from "./address.ts";
 import { parseCidr } from "./cidr.ts";
@@ -24,9 +23,7 @@ import {
 } from "./units.ts";
 
 /** Something that takes a value of the file and gives a `T`. */
-export type Type<T> = GenericSchema<unknown, T>;
-
-export type { GenericSchema } from "valibot";
+export type Type<T> = v.GenericSchema<unknown, T>;
 
 /** A key: what it takes, what holds without it (as one would write it), and one line that says what it is for. */
 export interface Key<T, D> {
