@@ -9,6 +9,7 @@ crash.py?exit     ends with an exit status that is not 0 after a whole answer: t
 import os
 import signal
 import sys
+import time
 
 how = os.environ.get("QUERY_STRING", "")
 
@@ -16,6 +17,7 @@ if how != "before":
     print("Content-Type: text/plain; charset=utf-8")
     print()
     print("This is the first half of the answer.", flush=True)
+    time.sleep(0.2)  # by now the client has it
 if how == "exit":
     print("This is the second half.", flush=True)
     print("crash.py: ends with status 3, as its query asks", file=sys.stderr)

@@ -232,7 +232,8 @@ async function send(request, view, signal) {
   try {
     response = await fetch(request.target, {
       method: request.method,
-      headers: request.headers,
+      // What the server itself has to say is text for the eye, not a page; scripts say what they like.
+      headers: { Accept: "text/plain, */*;q=0.1", ...request.headers },
       body: request.body,
       signal,
       cache: "no-store",
