@@ -35,11 +35,11 @@ async function growthWhile(pid: number, work: () => Promise<void>): Promise<numb
   return most - before;
 }
 
-/** What is allocated once, whatever passes, does not count. */
+/** Code that was never run does not count: a little goes both ways first. */
 async function warm(server: TestServer): Promise<void> {
-  for (let i = 0; i < 5; i++) {
-    await upload(server, 32 * 1024 * 1024);
-    await download(server, "/cgi-bin/zeros.sh", 32 * 1024 * 1024);
+  for (let i = 0; i < 3; i++) {
+    await upload(server, 1024 * 1024);
+    await download(server, "/cgi-bin/zeros.sh", 1024 * 1024);
   }
   await server.childless();
 }
@@ -61,17 +61,18 @@ async function download(server: TestServer, path: string, size: number): Promise
   else await client.skipAtLeast(size);
 }
 
-Deno.test("1 GiB to a script and 1 GiB from one pass in flat memory", async (t) => {
+Deno.test("1 GiB passes to a script in flat memory", async () => {
   await using server = await TestServer.start({ yaml: YAML, files: FILES });
   await warm(server);
-  await t.step("a POST", async () => {
-    const growth = await growthWhile(server.pid, () => upload(server, GIB));
-    assert(growth < GROWTH_MAX, `grew by ${growth / 1024 / 1024} MiB`);
-  });
-  await t.step("a response", async () => {
-    const growth = await growthWhile(server.pid, () => download(server, "/cgi-bin/zeros.sh", GIB));
-    assert(growth < GROWTH_MAX, `grew by ${growth / 1024 / 1024} MiB`);
-  });
+  const growth = await growthWhile(server.pid, () => upload(server, GIB));
+  assert(growth < GROWTH_MAX, `grew by ${growth / 1024 / 1024} MiB`);
+});
+
+Deno.test("1 GiB passes from a script in flat memory", async () => {
+  await using server = await TestServer.start({ yaml: YAML, files: FILES });
+  await warm(server);
+  const growth = await growthWhile(server.pid, () => download(server, "/cgi-bin/zeros.sh", GIB));
+  assert(growth < GROWTH_MAX, `grew by ${growth / 1024 / 1024} MiB`);
 });
 
 Deno.test("a client that does not read stops its script and not the server", async () => {

@@ -184,7 +184,7 @@ Deno.test("a wrong configuration: every fault with its place, exit status 2", as
 });
 
 Deno.test("the access log's formats, in a file", async (t) => {
-  const request = get("/a.txt?x=1", 'User-Agent: a"b\x1b\xe9', "Referer: http://example.org/");
+  const request = get("/a.txt?x=1", 'User-Agent: a"b\t\xe9', "Referer: http://example.org/");
   for (const format of ["combined", "common", "json"] as const) {
     await t.step(format, async () => {
       await using server = await TestServer.start({
@@ -205,7 +205,7 @@ Deno.test("the access log's formats, in a file", async (t) => {
           assertMatch(
             find("/a.txt"),
             new RegExp(
-              `^${start}GET /a\\.txt\\?x=1 HTTP/1\\.1" 200 4 "http://example\\.org/" "a\\\\x22b\\\\x1B\\\\xE9"$`,
+              `^${start}GET /a\\.txt\\?x=1 HTTP/1\\.1" 200 4 "http://example\\.org/" "a\\\\x22b\\\\x09\\\\xE9"$`,
             ),
           );
           assertMatch(
