@@ -9,7 +9,6 @@ import type { Limits } from "../config/config.ts";
 /** Counts connections. */
 export class ConnectionCount {
   readonly #total: Int32Array;
-  readonly #limits: Limits;
   readonly #byAddress = new Map<string, number>();
 
   /**
@@ -17,9 +16,8 @@ export class ConnectionCount {
    *
    * @param memory Shared by all loops: four bytes.
    */
-  constructor(memory: SharedArrayBuffer, limits: Limits) {
+  constructor(memory: SharedArrayBuffer) {
     this.#total = new Int32Array(memory);
-    this.#limits = limits;
   }
 
   /** Memory for the count. */
@@ -28,10 +26,10 @@ export class ConnectionCount {
   }
 
   /** Counts one more; false when there is no room for it. */
-  enter(address: string): boolean {
+  enter(address: string, limits: Limits): boolean {
     const ofAddress = this.#byAddress.get(address) ?? 0;
-    if (ofAddress >= this.#limits.connectionsPerIp && address !== "") return false;
-    if (Atomics.add(this.#total, 0, 1) >= this.#limits.connections) {
+    if (ofAddress >= limits.connectionsPerIp && address !== "") return false;
+    if (Atomics.add(this.#total, 0, 1) >= limits.connections) {
       Atomics.sub(this.#total, 0, 1);
       return false;
     }

@@ -10,6 +10,7 @@ import type { Handler } from "../handlers/handler.ts";
 import { redirectHandler } from "../handlers/redirect.ts";
 import { respondHandler } from "../handlers/respond.ts";
 import { Secrets } from "../handlers/secrets.ts";
+import { Sendfile } from "../handlers/sendfile.ts";
 import { cgiHandler, type CgiServices, scriptsAmongFiles } from "../cgi/handler.ts";
 import type { Scripts } from "../cgi/run.ts";
 import type { Logger } from "../observe/logger.ts";
@@ -36,7 +37,8 @@ export interface LoopServices {
 export function handlerMaker(setup: LoopSetup, services: LoopServices): HandlerMaker {
   const { config, programs, temp } = setup;
   const secrets = new Secrets(config.secrets, services.clock);
-  const cgi: CgiServices = { ...services, programs, secrets, temp };
+  const sendfile = (folders: readonly string[]): Sendfile => new Sendfile(folders, files);
+  const cgi: CgiServices = { ...services, programs, secrets, temp, sendfile };
   const files = filesServices(services.clock, config.secrets, scriptsAmongFiles(cgi));
   return (route: Route): Handler => {
     const { handler } = route;

@@ -4,26 +4,23 @@
  * @module
  */
 
-import { Answerer } from "../client/answerer.ts";
+import type { Answerer } from "../client/answerer.ts";
 import type { BodyLimits } from "../client/body.ts";
 import { Client, type ClientHost, type Connection } from "../client/client.ts";
-import type { Limits, Timeouts } from "../config/config.ts";
+import type { Config, Limits, Timeouts } from "../config/config.ts";
 import type { Peer } from "../handlers/handler.ts";
 import { formatHttpDate } from "../http/date.ts";
-import { accessFormat } from "../observe/access_log.ts";
-import type { Batch } from "../observe/batch.ts";
 import type { Logger } from "../observe/logger.ts";
 import { Metrics } from "../observe/metrics.ts";
 import type { AccessRecord } from "../observe/record.ts";
-import { Router } from "../route/router.ts";
 import type { FromNetwork, ToNetwork } from "../supervisor/messages.ts";
 import { LoopClock } from "../time/clock.ts";
 import { BridgedScripts } from "./bridge.ts";
 import { ConnectionCount } from "./connection_count.ts";
-import { handlerMaker } from "./handlers.ts";
 import { Listener, type ListenerHost } from "./listener.ts";
-import { logBatch, loopLogger } from "./logs.ts";
+import { logBatch } from "./logs.ts";
 import { refuseConnection } from "./refusal.ts";
+import { Service, type ServiceSurroundings } from "./service.ts";
 import { postToSupervisor, receiveFromSupervisor } from "./worker.ts";
 
 receiveFromSupervisor((message: ToNetwork) => {
@@ -42,53 +39,60 @@ function post(message: FromNetwork): void {
 /** Accepts clients and serves them. */
 class NetworkLoop implements ClientHost, ListenerHost {
   readonly clock = new LoopClock();
-  readonly limits: Limits;
-  readonly timeouts: Timeouts;
-  readonly bodyLimits: BodyLimits;
   readonly metrics: Metrics;
-  readonly log: Logger;
-  readonly answerer: Answerer;
-  readonly record: ((record: AccessRecord) => void) | null;
 
-  readonly #setup: Extract<ToNetwork, { kind: "setup" }>["setup"];
-  readonly #errorBatch: Batch;
-  readonly #accessBatch: Batch;
+  readonly #config: Config;
+  readonly #surroundings: ServiceSurroundings;
   readonly #scripts: BridgedScripts;
   readonly #clients = new Set<Client>();
   readonly #listeners: Listener[] = [];
   readonly #connections: ConnectionCount;
   readonly #requestIdPrefix: string;
+  #service: Service;
   #requestCount = 0;
   #isDraining = false;
   #date = "";
   #dateSecond = 0;
 
   constructor({ setup, environment, bridge }: Extract<ToNetwork, { kind: "setup" }>) {
-    const { config } = setup;
-    this.#setup = setup;
-    this.limits = config.limits;
-    this.timeouts = config.timeouts;
-    this.bodyLimits = {
-      bodyBytes: config.limits.bodyBytes,
-      timeoutMs: config.timeouts.bodyMs,
-      minRate: config.limits.minRate,
-      fields: config.limits,
-    };
+    this.#config = setup.config;
     this.metrics = new Metrics(setup.metrics);
-    ({ log: this.log, batch: this.#errorBatch } = loopLogger(config.log.level));
-    this.#accessBatch = logBatch("access");
-    this.record = config.log.access === "off" ? null : this.#recorder(accessFormat(config.log.format));
-    this.#connections = new ConnectionCount(setup.connections, config.limits);
     this.#scripts = new BridgedScripts(bridge, () => this.clock.now());
-    const make = handlerMaker(setup, {
+    this.#connections = new ConnectionCount(setup.connections);
+    this.#requestIdPrefix = crypto.randomUUID().slice(0, 8) + setup.loop.toString(36);
+    this.#surroundings = {
       clock: this.clock,
-      log: this.log,
       metrics: this.metrics,
       scripts: this.#scripts,
       environment,
-    });
-    this.answerer = new Answerer(new Router(config, make));
-    this.#requestIdPrefix = crypto.randomUUID().slice(0, 8) + setup.loop.toString(36);
+      accessBatch: logBatch("access"),
+      errorBatch: logBatch("error"),
+    };
+    this.#service = new Service(setup, this.#surroundings);
+  }
+
+  get limits(): Limits {
+    return this.#service.limits;
+  }
+
+  get timeouts(): Timeouts {
+    return this.#service.timeouts;
+  }
+
+  get bodyLimits(): BodyLimits {
+    return this.#service.bodyLimits;
+  }
+
+  get log(): Logger {
+    return this.#service.log;
+  }
+
+  get answerer(): Answerer {
+    return this.#service.answerer;
+  }
+
+  get record(): ((record: AccessRecord) => void) | null {
+    return this.#service.record;
   }
 
   /** Opens the sockets and says so. */
@@ -96,7 +100,7 @@ class NetworkLoop implements ClientHost, ListenerHost {
     const ports: { index: number; port: number }[] = [];
     for (const { index, port } of addresses) {
       try {
-        const listener = new Listener(this.#setup.config.listen[index], index, port, this);
+        const listener = new Listener(this.#config.listen[index], index, port, this);
         this.#listeners.push(listener);
         ports.push({ index, port: listener.port });
       } catch (error) {
@@ -113,6 +117,9 @@ class NetworkLoop implements ClientHost, ListenerHost {
       case "bridge":
         this.#scripts.replace(message.bridge);
         break;
+      case "configure":
+        this.#service = new Service(message.setup, this.#surroundings);
+        break;
       case "drain":
         this.#drain();
         break;
@@ -127,7 +134,7 @@ class NetworkLoop implements ClientHost, ListenerHost {
   }
 
   accept(connection: Connection, peer: Peer, listenIndex: number): void {
-    if (!this.#connections.enter(peer.address)) {
+    if (!this.#connections.enter(peer.address, this.limits)) {
       refuseConnection(connection, this.clock);
       this.metrics.add("connectionsRefused");
       return;
@@ -161,10 +168,6 @@ class NetworkLoop implements ClientHost, ListenerHost {
     return this.#isDraining;
   }
 
-  #recorder(format: (record: AccessRecord) => string): (record: AccessRecord) => void {
-    return (record) => this.#accessBatch.add(format(record));
-  }
-
   async #drain(): Promise<void> {
     await Promise.all(this.#listeners.map((listener) => listener.close()));
     this.#isDraining = true;
@@ -180,8 +183,8 @@ class NetworkLoop implements ClientHost, ListenerHost {
   }
 
   #drained(): void {
-    this.#accessBatch.flush();
-    this.#errorBatch.flush();
+    this.#surroundings.accessBatch.flush();
+    this.#surroundings.errorBatch.flush();
     post({ kind: "drained" });
   }
 }

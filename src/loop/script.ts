@@ -45,7 +45,8 @@ class ScriptLoop {
   readonly #clock = new LoopClock();
   readonly #batch: Batch;
   readonly #log: Logger;
-  readonly #places: Places;
+  /** Those of an earlier configuration live on with their scripts. */
+  #places: Places;
   readonly #pids: PidTable;
   readonly #trees = new RemoteTrees(post);
   readonly #runs = new Set<HostedRun>();
@@ -63,6 +64,11 @@ class ScriptLoop {
       case "bridge":
         this.#serve(message.bridge);
         break;
+      case "configure": {
+        const { config } = message.setup;
+        this.#places = new Places(config.cgi, routePlaces(config), this.#clock);
+        break;
+      }
       case "treeEnded":
         this.#trees.ended(message.request);
         break;

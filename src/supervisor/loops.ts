@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { Config } from "../config/config.ts";
+import type { Config, Listen } from "../config/config.ts";
 import type { Programs } from "../cgi/programs.ts";
 import type { Logger } from "../observe/logger.ts";
 import { METRICS_BYTES } from "../observe/metrics.ts";
@@ -73,11 +73,11 @@ interface ScriptLoopHandle {
 /** A running set of loops. */
 export class Loops {
   /** The configuration they serve. */
-  readonly config: Config;
+  config: Config;
   /** The port of each address, by index into `Config.listen`; complete once started. */
   readonly ports: Map<number, number>;
 
-  readonly #programs: Programs;
+  #programs: Programs;
   readonly #runnable: readonly string[];
   readonly #host: LoopsHost;
   readonly #networks: NetworkLoop[] = [];
@@ -118,6 +118,35 @@ export class Loops {
     await this.#startNetworkLoop(0);
     const others = Array.from({ length: this.config.workers - 1 }, (_, i) => this.#startNetworkLoop(i + 1));
     await Promise.all(others);
+  }
+
+  /**
+   * Takes another configuration over with the sockets and Workers that are there. Nothing is closed, so no connection is lost.
+   *
+   * @returns Whether that is possible: the addresses are the same, and every loop keeps just the permissions it has.
+   */
+  configure(config: Config, programs: Programs, runnable: readonly string[]): boolean {
+    if (!this.#fits(config, runnable)) return false;
+    this.config = config;
+    this.#programs = programs;
+    for (const { worker, number } of this.#networks) {
+      post(worker, { kind: "configure", setup: this.#setup(number) });
+    }
+    this.#script?.worker.postMessage({ kind: "configure", setup: this.#setup(0) } satisfies ToScript);
+    return true;
+  }
+
+  #fits(config: Config, runnable: readonly string[]): boolean {
+    const { ports } = this;
+    const { temp } = this.#host;
+    return config.workers === this.config.workers &&
+      config.cgi.maxProcesses === this.config.cgi.maxProcesses &&
+      isEqual(config.listen.map(socketOf), this.config.listen.map(socketOf)) &&
+      isEqual(
+        networkPermissions(config, ports, temp, realPath),
+        networkPermissions(this.config, ports, temp, realPath),
+      ) &&
+      isEqual(scriptPermissions(config, runnable), scriptPermissions(this.config, this.#runnable));
   }
 
   /** Stops accepting and resolves when the last client is done, or after `deadlineMs` by force; no script is left. */
@@ -293,6 +322,15 @@ export class Loops {
 
 function post(worker: Worker, message: ToNetwork, transfer: Transferable[] = []): void {
   worker.postMessage(message, transfer);
+}
+
+/** What of an address its socket depends on. */
+function socketOf({ place: _place, ...socket }: Listen): unknown {
+  return socket;
+}
+
+function isEqual(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
 }
 
 /** Where a path leads; itself where it leads nowhere (yet). */

@@ -40,6 +40,8 @@ export type ToNetwork =
   }
   /** The script loop was replaced: scripts go here from now on. */
   | { readonly kind: "bridge"; readonly bridge: MessagePort }
+  /** Another configuration, for which the sockets and permissions stay as they are: from the next request on. */
+  | { readonly kind: "configure"; readonly setup: LoopSetup }
   /** No new connections; end when the last client is done. */
   | { readonly kind: "drain" }
   /** End at once. */
@@ -66,6 +68,8 @@ export type ToScript =
     /** Where it keeps the pids of running scripts, for the supervisor to end should the loop die. */
     readonly pids: SharedArrayBuffer;
   }
+  /** Another configuration: from the next script on. */
+  | { readonly kind: "configure"; readonly setup: LoopSetup }
   /** A network loop's end of the bridge; its number. */
   | { readonly kind: "bridge"; readonly loop: number; readonly bridge: MessagePort }
   /** The tree that was asked to be ended is gone. */

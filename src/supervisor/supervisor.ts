@@ -5,7 +5,7 @@
  * @module
  */
 
-import { resolvePrograms, runnable } from "../cgi/programs.ts";
+import { type Programs, resolvePrograms, runnable } from "../cgi/programs.ts";
 import type { Config, Listen } from "../config/config.ts";
 import { type Fault, formatFault } from "../config/fault.ts";
 import { LogFile } from "../observe/log_file.ts";
@@ -78,7 +78,8 @@ class Supervisor implements LoopsHost {
     this.temp = temp;
     this.connections = ConnectionCount.memory();
     this.environment = Deno.env.toObject();
-    this.#loops = this.#makeLoops(config, new Map());
+    const programs = this.#resolvePrograms(config);
+    this.#loops = new Loops(config, programs, runnable(programs), new Map(), this);
   }
 
   static async create(config: Config, options: SupervisorOptions): Promise<Supervisor> {
@@ -124,10 +125,10 @@ class Supervisor implements LoopsHost {
     this.#done.resolve(1);
   }
 
-  #makeLoops(config: Config, ports: ReadonlyMap<number, number>): Loops {
+  #resolvePrograms(config: Config): Programs {
     const programs = resolvePrograms(config, this.environment["PATH"] ?? "");
     for (const warning of programs.warnings) this.log.log("warn", warning);
-    return new Loops(config, programs, runnable(programs), ports, this);
+    return programs;
   }
 
   #handleSignals(): Signals {
@@ -157,22 +158,29 @@ class Supervisor implements LoopsHost {
       for (const fault of read.faults) this.log.log("error", `not reloaded: ${formatFault(fault)}`);
       return;
     }
-    const next = this.#makeLoops(read.config, keptPorts(this.#loops, read.config));
+    const programs = this.#resolvePrograms(read.config);
+    if (!this.#loops.configure(read.config, programs, runnable(programs))) {
+      if (!await this.#replaceLoops(read.config, programs)) return;
+    }
+    this.#config = read.config;
+    this.log.log("info", "reloaded the configuration");
+  }
+
+  /** Other addresses or permissions want other loops; the old ones finish what they have. */
+  async #replaceLoops(config: Config, programs: Programs): Promise<boolean> {
+    const next = new Loops(config, programs, runnable(programs), keptPorts(this.#loops, config), this);
     try {
       await next.start();
     } catch (error) {
-      this.log.log("error", `not reloaded: ${describeStartFailure(error, read.config)}`);
+      this.log.log("error", `not reloaded: ${describeStartFailure(error, config)}`);
       await next.stop(0);
-      return;
+      return false;
     }
-    const old = this.#loops;
+    const draining = this.#loops.stop(config.timeouts.shutdownMs);
     this.#loops = next;
-    this.#config = read.config;
-    this.log.log("info", "reloaded the configuration");
-    const draining = old.stop(read.config.timeouts.shutdownMs);
     this.#draining.add(draining);
-    await draining;
-    this.#draining.delete(draining);
+    draining.then(() => this.#draining.delete(draining));
+    return true;
   }
 
   async #reopenLogs(): Promise<void> {

@@ -1,0 +1,60 @@
+/**
+ * What a network loop makes of one configuration. A reload makes another; requests under way keep what they began with.
+ *
+ * @module
+ */
+
+import { Answerer } from "../client/answerer.ts";
+import type { BodyLimits } from "../client/body.ts";
+import type { Limits, Timeouts } from "../config/config.ts";
+import { accessFormat } from "../observe/access_log.ts";
+import type { Batch } from "../observe/batch.ts";
+import type { Logger } from "../observe/logger.ts";
+import { LoopLogger } from "../observe/loop_logger.ts";
+import type { AccessRecord } from "../observe/record.ts";
+import { Router } from "../route/router.ts";
+import type { LoopSetup } from "../supervisor/messages.ts";
+import { handlerMaker, type LoopServices } from "./handlers.ts";
+
+/** What stays the same over all configurations of a loop. */
+export interface ServiceSurroundings extends Omit<LoopServices, "log"> {
+  /** Where the access log's lines are gathered. */
+  readonly accessBatch: Batch;
+  /** Where the error log's lines are gathered. */
+  readonly errorBatch: Batch;
+}
+
+/** A configuration at work. */
+export class Service {
+  /** Bounds on what clients may send and hold. */
+  readonly limits: Limits;
+  /** Bounds on waits. */
+  readonly timeouts: Timeouts;
+  /** Bounds on bodies. */
+  readonly bodyLimits: BodyLimits;
+  /** The error log. */
+  readonly log: Logger;
+  /** Turns requests into replies. */
+  readonly answerer: Answerer;
+  /** Takes a finished request for the access log; null: there is none. */
+  readonly record: ((record: AccessRecord) => void) | null;
+
+  /** Makes every route's handler. */
+  constructor(setup: LoopSetup, surroundings: ServiceSurroundings) {
+    const { limits, timeouts, log } = setup.config;
+    const { accessBatch, errorBatch } = surroundings;
+    this.limits = limits;
+    this.timeouts = timeouts;
+    this.bodyLimits = {
+      bodyBytes: limits.bodyBytes,
+      timeoutMs: timeouts.bodyMs,
+      minRate: limits.minRate,
+      fields: limits,
+    };
+    this.log = new LoopLogger(errorBatch, log.level);
+    const format = accessFormat(log.format);
+    this.record = log.access === "off" ? null : (record) => accessBatch.add(format(record));
+    const make = handlerMaker(setup, { ...surroundings, log: this.log });
+    this.answerer = new Answerer(new Router(setup.config, make));
+  }
+}
