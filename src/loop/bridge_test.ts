@@ -1,0 +1,146 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { type ScriptSpec, StartError } from "../cgi/run.ts";
+import type { FromBridge, ToBridge } from "../supervisor/messages.ts";
+import { BridgedScripts, WINDOW_BYTES } from "./bridge.ts";
+
+const SPEC: ScriptSpec = {
+  routeId: 0,
+  script: "/s",
+  url: "/s",
+  requestId: "r",
+  program: "/bin/true",
+  args: [],
+  env: [],
+  cwd: "/",
+  hasInput: true,
+  client: "192.0.2.1",
+  killGraceMs: 0,
+};
+
+/** The script loop's end, played by a test. */
+class FarEnd implements Disposable {
+  readonly scripts: BridgedScripts;
+  readonly #port: MessagePort;
+  readonly #received: ToBridge[] = [];
+  #wake: (() => void) | null = null;
+
+  constructor() {
+    const { port1, port2 } = new MessageChannel();
+    this.scripts = new BridgedScripts(port1, () => 42);
+    this.#port = port2;
+    port2.onmessage = ({ data }: MessageEvent<ToBridge>) => {
+      this.#received.push(data);
+      this.#wake?.();
+    };
+  }
+
+  send(message: FromBridge): void {
+    this.#port.postMessage(message);
+  }
+
+  async next(): Promise<ToBridge> {
+    while (true) {
+      const message = this.#received.shift();
+      if (message !== undefined) return message;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#wake = resolve;
+      await promise;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.scripts.close();
+    this.#port.close();
+  }
+}
+
+const bytes = (length: number): Uint8Array<ArrayBuffer> => new Uint8Array(length).fill(97);
+
+Deno.test("a bridged run gives what its script writes, in order, and then how it ended", async () => {
+  using far = new FarEnd();
+  const run = far.scripts.start(SPEC);
+  assertEquals((await far.next()).kind, "start");
+  far.send({ kind: "started", id: 1, pid: 7 });
+  far.send({ kind: "output", id: 1, bytes: bytes(3) });
+  far.send({ kind: "output", id: 1, bytes: bytes(5) });
+  far.send({ kind: "outputEnd", id: 1 });
+  far.send({ kind: "exit", id: 1, code: 3, signal: null });
+  assertEquals(await run.started, 7);
+  assertEquals((await run.read())?.length, 3);
+  assertEquals((await run.read())?.length, 5);
+  assertEquals(await run.read(), null);
+  assertEquals(await run.ended, { code: 3, signal: null });
+  assertEquals(run.lastSignMs, 42);
+});
+
+Deno.test("a writer that fills the window waits until the script has taken something", async () => {
+  using far = new FarEnd();
+  const run = far.scripts.start(SPEC);
+  assert(await run.write(bytes(WINDOW_BYTES - 1)));
+  let isWritten = false;
+  const writing = run.write(bytes(1)).then((isOpen) => {
+    isWritten = true;
+    return isOpen;
+  });
+  for (const kind of ["start", "input", "input"]) assertEquals((await far.next()).kind, kind);
+  assert(!isWritten);
+  far.send({ kind: "taken", id: 1, bytes: 1 });
+  assert(await writing);
+  run.end("abandoned");
+});
+
+Deno.test("consumption is reported in steps, so that the sender's window opens again", async () => {
+  using far = new FarEnd();
+  const run = far.scripts.start(SPEC);
+  await far.next();
+  for (let i = 0; i < 4; i++) far.send({ kind: "output", id: 1, bytes: bytes(40_000) });
+  for (let i = 0; i < 4; i++) await run.read();
+  assertEquals(await far.next(), { kind: "consumed", id: 1, bytes: 80_000 });
+  assertEquals(await far.next(), { kind: "consumed", id: 1, bytes: 80_000 });
+});
+
+Deno.test("a script that closes its input ends the writer's wait, and what is written then goes nowhere", async () => {
+  using far = new FarEnd();
+  const run = far.scripts.start(SPEC);
+  const writing = run.write(bytes(WINDOW_BYTES));
+  far.send({ kind: "inputClosed", id: 1 });
+  assertEquals(await writing, false);
+  assertEquals(await run.write(bytes(1)), false);
+});
+
+Deno.test("a run that is ended gives no more output, and its end is passed on", async () => {
+  using far = new FarEnd();
+  const run = far.scripts.start(SPEC);
+  await far.next();
+  const reading = run.read();
+  run.end("timeout");
+  assertEquals(await reading, null);
+  assertEquals(await far.next(), { kind: "end", id: 1, reason: "timeout" });
+  far.send({ kind: "exit", id: 1, code: 137, signal: "SIGKILL" });
+  assertEquals((await run.ended).signal, "SIGKILL");
+});
+
+Deno.test("a start that fails rejects with its reason", async () => {
+  using far = new FarEnd();
+  const run = far.scripts.start(SPEC);
+  far.send({ kind: "failed", id: 1, failure: { kind: "queueFull", retryAfterSeconds: 2 } });
+  const error = await assertRejects(() => run.started, StartError);
+  assertEquals(error.failure, { kind: "queueFull", retryAfterSeconds: 2 });
+  assertEquals(await run.read(), null);
+});
+
+Deno.test("when the script loop is lost, its runs fail and new ones go to the next", async () => {
+  using far = new FarEnd();
+  const run = far.scripts.start(SPEC);
+  const reading = run.read();
+  const { port1, port2 } = new MessageChannel();
+  const started = Promise.withResolvers<string>();
+  port2.onmessage = ({ data }: MessageEvent<ToBridge>) => started.resolve(data.kind);
+  far.scripts.replace(port1);
+  await assertRejects(() => reading, StartError, "loopLost");
+  await assertRejects(() => run.started, StartError, "loopLost");
+  assertEquals(await run.ended, { code: -1, signal: null });
+  far.scripts.start(SPEC);
+  assertEquals(await started.promise, "start");
+  port2.close();
+});
