@@ -13,6 +13,7 @@ import {
   type Reply,
   type Source,
 } from "../handlers/handler.ts";
+import type { Sendfile } from "../handlers/sendfile.ts";
 import { HttpError } from "../http/error.ts";
 import type { Field } from "../http/fields.ts";
 import type { Logger } from "../observe/logger.ts";
@@ -48,6 +49,16 @@ export interface AnswerServices {
   readonly log: Logger;
 }
 
+/** What all answers of a route have in common. */
+export interface AnswerRoute {
+  /** How its scripts run. */
+  readonly handling: ScriptHandling;
+  /** Clock and log. */
+  readonly services: AnswerServices;
+  /** Sends files that scripts name; null: none may be named. */
+  readonly sendfile: Sendfile | null;
+}
+
 type Bytes = Uint8Array<ArrayBuffer>;
 
 /** The answer that one run gives. */
@@ -56,6 +67,7 @@ export class ScriptAnswer implements Deadline {
   readonly #script: string;
   readonly #handling: ScriptHandling;
   readonly #services: AnswerServices;
+  readonly #sendfile: Sendfile | null;
   readonly #run: ScriptRun;
   #pid = 0;
   #startedMs = Infinity;
@@ -79,17 +91,12 @@ export class ScriptAnswer implements Deadline {
    *
    * @param script The script's path, for the log.
    */
-  constructor(
-    exchange: Exchange,
-    script: string,
-    handling: ScriptHandling,
-    services: AnswerServices,
-    run: ScriptRun,
-  ) {
+  constructor(exchange: Exchange, script: string, route: AnswerRoute, run: ScriptRun) {
     this.#exchange = exchange;
     this.#script = script;
-    this.#handling = handling;
-    this.#services = services;
+    this.#handling = route.handling;
+    this.#services = route.services;
+    this.#sendfile = route.sendfile;
     this.#run = run;
     exchange.signal.addEventListener("abort", this.#aborted);
     run.started.then((pid) => this.#began(pid), () => {}); // A failed start shows when its output is read.
@@ -194,6 +201,8 @@ export class ScriptAnswer implements Deadline {
       this.#discard();
       return { kind: "reroute", target: head.localTarget, as: "local" };
     }
+    const named = this.#sendfile?.nameIn(head.fields) ?? null;
+    if (this.#sendfile !== null && named !== null) return await this.#sendFile(this.#sendfile, named, head);
     const reply: Omit<Reply, "body"> = {
       kind: "reply",
       status: head.status,
@@ -206,6 +215,21 @@ export class ScriptAnswer implements Deadline {
     }
     const held = await this.#hold(rest, HOLD_MS, HOLD_BYTES);
     return { ...reply, body: await this.#body(held, head.contentLength) };
+  }
+
+  /** The script has named a file: whatever else it writes is of no account. */
+  async #sendFile(sendfile: Sendfile, name: string, head: ScriptHead): Promise<Reply> {
+    this.#discard();
+    try {
+      return await sendfile.reply(this.#exchange, name, {
+        status: head.status,
+        ...(head.reason === null ? {} : { reason: head.reason }),
+        fields: head.fields,
+      });
+    } catch (error) {
+      if (error instanceof HttpError && error.status === 404) throw this.#tell({ kind: "noFile", name });
+      throw error;
+    }
   }
 
   /** Content that is complete goes as it is; all else is a source. */

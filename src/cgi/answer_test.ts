@@ -53,7 +53,8 @@ function world(options: Options = {}): World {
     client: "192.0.2.7",
     killGraceMs: 0,
   });
-  const answer = new ScriptAnswer(exchange, "/srv/a.py", aHandling(options.handling), { clock, log }, run);
+  const route = { handling: aHandling(options.handling), services: { clock, log }, sendfile: null };
+  const answer = new ScriptAnswer(exchange, "/srv/a.py", route, run);
   const outcome = answer.outcome(options.isNph ?? false);
   outcome.catch(() => {}); // Each test looks at it in its own time.
   return { clock, log, run, exchange, abort, answer, outcome };

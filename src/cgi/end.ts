@@ -17,6 +17,8 @@ export type ScriptFault =
   | { readonly kind: "badOutput"; readonly reason: string; readonly exit: ScriptExit | null }
   | { readonly kind: "died"; readonly signal: string }
   | { readonly kind: "short"; readonly writtenBytes: number; readonly announcedBytes: number }
+  /** `name` is isomorphic. */
+  | { readonly kind: "noFile"; readonly name: string }
   | { readonly kind: "failed"; readonly code: number };
 
 /** The status for a fault, where nothing was sent yet. */
@@ -33,6 +35,8 @@ export function faultStatus(fault: ScriptFault): number {
     case "died":
     case "short":
       return 502;
+    case "noFile":
+      return 404;
     case "failed":
       return 500;
   }
@@ -95,6 +99,10 @@ export function describeFault(fault: ScriptFault): string {
       return `died by ${fault.signal}: the response is cut off`;
     case "short":
       return `announced ${fault.announcedBytes} bytes (Content-Length) and wrote ${fault.writtenBytes}: the response is cut off`;
+    case "noFile":
+      return `named the file ${
+        JSON.stringify(fault.name)
+      } to be sent, which is not in the folders of sendfile`;
     case "failed":
       return `ended with status ${fault.code}`;
   }

@@ -6,6 +6,7 @@
 
 import type { CgiHandlerConfig, Route, ScriptHandling } from "../config/config.ts";
 import type { Exchange, Handler, Outcome, RequestBody } from "../handlers/handler.ts";
+import type { Sendfile } from "../handlers/sendfile.ts";
 import { HttpError } from "../http/error.ts";
 import { lastSegment, parentFolder } from "../paths.ts";
 import { type AnswerServices, ScriptAnswer } from "./answer.ts";
@@ -34,6 +35,8 @@ export interface CgiServices extends AnswerServices {
   readonly secrets: SecretFiles;
   /** The folder for bodies that are kept whole. */
   readonly temp: string;
+  /** Makes what sends the files that scripts name, from these folders. */
+  readonly sendfile: (folders: readonly string[]) => Sendfile;
   /** The server's own environment, from which HOME and `pass_env` are taken. */
   readonly environment: Readonly<Record<string, string>>;
 }
@@ -91,6 +94,8 @@ class ScriptRunner {
   readonly #interpreters: Interpreters;
   readonly #launcher: Launcher;
   readonly #shared: StaticVariables;
+  /** null: the route has no such folders. */
+  readonly #sendfile: Sendfile | null;
 
   constructor(route: Route, handling: ScriptHandling, services: CgiServices) {
     const { settings, user } = handling;
@@ -100,6 +105,7 @@ class ScriptRunner {
     this.#services = services;
     this.#interpreters = new Interpreters(settings, programs);
     this.#launcher = makeLauncher(handling, programs);
+    this.#sendfile = handling.sendfile.length > 0 ? services.sendfile(handling.sendfile) : null;
     const passed = Object.fromEntries(
       settings.passEnv.filter((name) => Object.hasOwn(environment, name)).map((
         name,
@@ -155,7 +161,11 @@ class ScriptRunner {
       client: exchange.peer.address,
       killGraceMs: this.#handling.settings.killGraceMs,
     });
-    const answer = new ScriptAnswer(exchange, script.file, this.#handling, this.#services, run);
+    const answer = new ScriptAnswer(exchange, script.file, {
+      handling: this.#handling,
+      services: this.#services,
+      sendfile: this.#sendfile,
+    }, run);
     if (content !== null) answer.feed(content);
     return await answer.outcome(lastSegment(script.file).startsWith("nph-"));
   }

@@ -46,6 +46,10 @@ interface Rig {
   over(): Promise<void>;
 }
 
+function noSendfile(): never {
+  throw new TypeError("no route here has sendfile folders");
+}
+
 function rig(own: Partial<ScriptHandling> = {}, config: Partial<CgiHandlerConfig> = {}): Rig {
   const log = new FakeLog();
   const trees = new Trees(log);
@@ -65,6 +69,7 @@ function rig(own: Partial<ScriptHandling> = {}, config: Partial<CgiHandlerConfig
     programs: PROGRAMS,
     secrets: new Set(),
     temp: "/tmp",
+    sendfile: noSendfile,
     environment: { HOME: "/home/www", PATH: "/usr/bin:/bin", SECRET: "not passed" },
     clock: new LoopClock(5),
     log,
@@ -349,6 +354,7 @@ Deno.test("scripts among files are told their own path", async () => {
     programs: PROGRAMS,
     secrets: new Set(),
     temp: "/tmp",
+    sendfile: noSendfile,
     environment: {},
     clock: new LoopClock(),
     log: new FakeLog(),

@@ -17,6 +17,7 @@ import type { Exchange, ExchangeNotes, Handler, Outcome, Reply, RequestBody } fr
 import { redirectHandler } from "../handlers/redirect.ts";
 import { respondHandler } from "../handlers/respond.ts";
 import { Secrets } from "../handlers/secrets.ts";
+import { Sendfile } from "../handlers/sendfile.ts";
 import { HttpError } from "../http/error.ts";
 import type { Field } from "../http/fields.ts";
 import { HeadReader, type RequestHead } from "../http/head.ts";
@@ -200,6 +201,7 @@ class Execution {
       secrets: new Secrets(this.#config.secrets, this.#clock),
       temp: this.#config.temp,
       environment,
+      sendfile: (folders) => new Sendfile(folders, files),
     };
     const files = filesServices(this.#clock, this.#config.secrets, scriptsAmongFiles(services));
     return (route): Handler => {

@@ -28,12 +28,6 @@ export const UNSUPPORTED: ReadonlySet<string> = new Set([
   "route.rate",
   "route.cache",
   "route.compress=true",
-  "route.user",
-  "route.group",
-  "route.umask",
-  "route.limits",
-  "route.output=plain",
-  "route.sendfile",
   "route.warm",
   "route.preload",
 ]);

@@ -75,6 +75,9 @@ export function filesHandler(config: FilesHandlerConfig, services: FilesServices
   return (exchange) => server.handle(exchange);
 }
 
+/** What a {@linkcode FileServer} is told: how scripts run is not its business. */
+export type FileServerConfig = Omit<FilesHandlerConfig, "run">;
+
 /** What an entry takes beside its content. */
 const ENTRY_BYTES = 1024;
 
@@ -145,7 +148,7 @@ function costOf(found: FoundFile): number {
  * The files of one route. `handle` is its handler; uploads ask it for validators.
  */
 export class FileServer {
-  readonly #config: FilesHandlerConfig;
+  readonly #config: FileServerConfig;
   readonly #services: FilesServices;
   readonly #folder: ServedFolder;
   readonly #scripts: ReadonlySet<string>;
@@ -159,7 +162,7 @@ export class FileServer {
    * @param config The route's handler.
    * @param services What all files routes of the loop share.
    */
-  constructor(config: FilesHandlerConfig, services: FilesServices) {
+  constructor(config: FileServerConfig, services: FilesServices) {
     this.#config = config;
     this.#services = services;
     this.#folder = new ServedFolder(config.dir, config.followSymlinks, services.secrets, services.wallMs);

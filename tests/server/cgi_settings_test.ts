@@ -1,8 +1,7 @@
 import { assert, assertEquals, assertMatch, assertNotMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
-import { eventually } from "../support/deadline.ts";
 import { hasProgram, outputOf } from "../support/processes.ts";
-import { ask, field, get, RawClient, textOf, UnexpectedEnd } from "../support/raw.ts";
+import { ask, field, get, textOf, UnexpectedEnd } from "../support/raw.ts";
 import { TestServer } from "../support/server.ts";
 
 const HEAD = "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n'\n";
