@@ -1,0 +1,129 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { resolvePrograms, runnable } from "../cgi/programs.ts";
+import { loadConfig, NO_FLAGS } from "../config/load.ts";
+import { ConnectionCount } from "../loop/connection_count.ts";
+import { Loops } from "./loops.ts";
+import { Trees } from "./trees.ts";
+
+/** A set of loops over a folder of its own, whose Workers a test can reach. */
+class Bench implements AsyncDisposable {
+  readonly logged: string[] = [];
+  readonly gaveUp: string[] = [];
+  readonly #changed: (() => void)[] = [];
+
+  private constructor(
+    readonly dir: string,
+    readonly loops: Loops,
+    readonly workers: Worker[],
+    readonly restore: () => void,
+  ) {}
+
+  static async start(): Promise<Bench> {
+    const dir = await Deno.makeTempDir();
+    await Deno.mkdir(`${dir}/cgi`);
+    await Deno.writeTextFile(`${dir}/cgi/hello.sh`, "echo Content-Type: text/plain; echo; echo hello\n");
+    await Deno.writeTextFile(`${dir}/cgi/hang.sh`, 'echo $$ > "$PWD/pid"; exec sleep 600\n');
+    await Deno.writeTextFile(
+      `${dir}/pollux.yaml`,
+      "listen: 127.0.0.1:0\nroutes: [{ path: /, respond: text }, { path: /cgi/, cgi: cgi }]\n",
+    );
+    const read = await loadConfig({ file: `${dir}/pollux.yaml`, flags: NO_FLAGS, env: Deno.env, cwd: dir });
+    if ("faults" in read) throw new Error(JSON.stringify(read.faults));
+    const programs = resolvePrograms(read.config, Deno.env.get("PATH") ?? "");
+
+    const workers: Worker[] = [];
+    const RealWorker = globalThis.Worker;
+    globalThis.Worker = class extends RealWorker {
+      constructor(url: string | URL, options?: WorkerOptions) {
+        super(url, options);
+        workers.push(this);
+      }
+    };
+    const log = { log: (_level: string, message: string) => bench.#log(message) };
+    const loops = new Loops(read.config, programs, runnable(programs), new Map(), {
+      log,
+      trees: new Trees(log),
+      temp: dir,
+      connections: ConnectionCount.memory(),
+      environment: {},
+      writeLog: () => {},
+      giveUp: (reason) => bench.gaveUp.push(reason),
+    });
+    const bench = new Bench(dir, loops, workers, () => globalThis.Worker = RealWorker);
+    await loops.start();
+    return bench;
+  }
+
+  /** Asks for a path; the whole answer as text. */
+  async ask(path: string): Promise<string> {
+    const connection = await Deno.connect({ hostname: "127.0.0.1", port: this.loops.ports.get(0) ?? 0 });
+    await connection.write(new TextEncoder().encode(`GET ${path} HTTP/1.0\r\n\r\n`));
+    return await new Response(connection.readable).text();
+  }
+
+  /** Makes a loop throw where nobody catches it: it is set up a second time. */
+  crash(kind: "script" | "network"): void {
+    this.workers[kind === "script" ? 0 : 1].postMessage({ kind: "setup" });
+  }
+
+  /** Resolves once `text` was logged. */
+  async logs(text: string): Promise<void> {
+    while (!this.logged.some((line) => line.includes(text))) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#changed.push(resolve);
+      await promise;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.loops.stop(1_000);
+    this.restore();
+    await Deno.remove(this.dir, { recursive: true });
+  }
+
+  #log(message: string): void {
+    this.logged.push(message);
+    for (const resume of this.#changed.splice(0)) resume();
+  }
+}
+
+Deno.test("a network loop that dies is reported and replaced on the same port", async () => {
+  await using bench = await Bench.start();
+  assertStringIncludes(await bench.ask("/"), "text");
+  bench.crash("network");
+  await bench.logs("network loop 0 died and is replaced");
+  while (true) {
+    const answer = await bench.ask("/cgi/hello.sh").catch((error) => {
+      if (!(error instanceof Deno.errors.ConnectionRefused)) throw error;
+      return null;
+    });
+    if (answer === null) continue;
+    assertMatch(answer, /200 OK.*hello/s);
+    break;
+  }
+  assertEquals(bench.gaveUp, []);
+});
+
+Deno.test("a script loop that dies is replaced: its scripts are ended, their clients told, the next ones run", async () => {
+  await using bench = await Bench.start();
+  const watcher = Deno.watchFs(`${bench.dir}/cgi`);
+  const hanging = bench.ask("/cgi/hang.sh");
+  for await (const { kind, paths } of watcher) {
+    if (kind === "modify" && paths.some((path) => path.endsWith("/pid"))) break;
+  }
+  const pid = Number(await Deno.readTextFile(`${bench.dir}/cgi/pid`));
+  assert(pid > 0);
+  bench.crash("script");
+  assertMatch(await hanging, /^HTTP\/1\.1 50[02] /);
+  assertMatch(await bench.ask("/cgi/hello.sh"), /200 OK.*hello/s);
+  while (isAlive(pid)) await bench.ask("/");
+  assertEquals(bench.gaveUp, []);
+});
+
+/** Whether a process is there; a zombie, which only waits for its parent, is not. */
+function isAlive(pid: number): boolean {
+  const { stdout } = new Deno.Command("ps", { args: ["-o", "state=", "-p", String(pid)], stdout: "piped" })
+    .outputSync();
+  const state = new TextDecoder().decode(stdout).trim();
+  return state !== "" && !state.startsWith("Z");
+}
