@@ -365,7 +365,7 @@ export class Client implements Deadline, ExchangeClient {
     this.#output.advance(headBytes + content.length);
     this.#step("send");
     exchange.sentBytes = content.length;
-    this.#note(exchange, reply);
+    this.#note(exchange, reply, this.#host.clock.coarseMs);
     return true;
   }
 
@@ -619,9 +619,9 @@ export class Client implements Deadline, ExchangeClient {
     do this.input.start = this.input.end; while (await this.input.fill());
   }
 
-  #note(exchange: ClientExchange, reply: Reply): void {
+  #note(exchange: ClientExchange, reply: Reply, nowMs = this.now()): void {
     const { sentBytes } = exchange;
-    const durationMs = this.#host.clock.now() - exchange.startMs;
+    const durationMs = nowMs - exchange.startMs;
     const { metrics, record } = this.#host;
     metrics.answered(reply.status, durationMs);
     metrics.add("bytesOut", sentBytes);

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { prepareFields } from "../http/response.ts";
 import { escape } from "@std/html";
 import { preferredType } from "../http/accept.ts";
 import type { Field } from "../http/fields.ts";
@@ -67,10 +68,18 @@ const TEXT = new TextEncoder();
 /** The reply to a request that is refused or failed. */
 export function errorReply(error: RefusedWith, request: ErrorRequest): Reply {
   const type = pageType(request.accept);
+  const fields = error.fields.length === 0 ? PLAIN_FIELDS[type] : withFields(error.fields, type);
+  const page = RENDER[type](error.status, request.id);
+  const reply: Reply = { kind: "reply", status: error.status, fields, body: TEXT.encode(page) };
+  return error.close === true ? { ...reply, close: true } : reply;
+}
+
+/** The fields of a page for an error with fields of its own. */
+function withFields(required: readonly Field[], type: PageType): readonly Field[] {
   const fields: Field[] = [];
   let vary = "Accept";
   let hasCacheControl = false;
-  for (const field of error.fields) {
+  for (const field of required) {
     const name = field[0].toLowerCase();
     if (name === "vary") {
       vary = `${field[1]}, ${vary}`;
@@ -82,9 +91,7 @@ export function errorReply(error: RefusedWith, request: ErrorRequest): Reply {
   fields.push(["Content-Type", CONTENT_TYPES[type]], ["Vary", vary]);
   // A page with a request's id is that request's alone; and an error that is mended should be seen to be.
   if (!hasCacheControl) fields.push(["Cache-Control", "no-store"]);
-  const page = RENDER[type](error.status, request.id);
-  const reply: Reply = { kind: "reply", status: error.status, fields, body: TEXT.encode(page) };
-  return error.close === true ? { ...reply, close: true } : reply;
+  return fields;
 }
 
 /** Clients send few different Accept fields, and an error must not cost more than an answer. */
@@ -107,6 +114,14 @@ const CONTENT_TYPES: Readonly<Record<PageType, string>> = {
   "application/problem+json": "application/problem+json",
   "application/json": "application/problem+json",
   "text/plain": "text/plain; charset=utf-8",
+};
+
+/** The fields of all other pages, ready to be sent. */
+const PLAIN_FIELDS: Readonly<Record<PageType, readonly Field[]>> = {
+  "text/html": prepareFields(withFields([], "text/html")),
+  "application/problem+json": prepareFields(withFields([], "application/problem+json")),
+  "application/json": prepareFields(withFields([], "application/json")),
+  "text/plain": prepareFields(withFields([], "text/plain")),
 };
 
 const RENDER: Readonly<Record<PageType, (status: number, id: string) => string>> = {

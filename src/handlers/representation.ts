@@ -17,6 +17,7 @@ import {
   selectRanges,
   unsatisfiedRange,
 } from "../http/range.ts";
+import { prepareFields } from "../http/response.ts";
 import type { Exchange, Reply } from "./handler.ts";
 
 /** Content codings that a form may have. */
@@ -85,7 +86,7 @@ export class Representation implements Validators {
       ["Accept-Ranges", "bytes"],
       ...always,
     );
-    this.fields = Object.freeze(fields);
+    this.fields = prepareFields(fields);
     this.reply = facts.bytes === null
       ? null
       : Object.freeze({ kind: "reply", status: 200, fields: this.fields, body: facts.bytes });
@@ -93,7 +94,7 @@ export class Representation implements Validators {
     this.#notModified = Object.freeze({
       kind: "reply",
       status: 304,
-      fields: Object.freeze(always),
+      fields: prepareFields(always),
       body: null,
     });
   }
