@@ -11,7 +11,7 @@
 import { preferredCoding } from "../http/accept.ts";
 import { codedEtag } from "../http/etag.ts";
 import type { Field } from "../http/fields.ts";
-import type { Exchange, Reply, Source } from "./handler.ts";
+import type { Exchange, Handler, Outcome, Reply, Source } from "./handler.ts";
 import { isCompressible } from "./media_type.ts";
 import type { Coding } from "./representation.ts";
 
@@ -102,6 +102,21 @@ export class CompressedSource implements Source {
     this.#writer.abort(reason).catch(() => {});
     this.#reader.cancel(reason).catch(() => {});
   }
+}
+
+/** The handler with its replies compressed, where {@linkcode compressReply} does so. */
+export function compressed(handler: Handler): Handler {
+  return (exchange) => {
+    const outcome = handler(exchange);
+    return outcome instanceof Promise
+      ? outcome.then((settled) => compressOutcome(settled, exchange))
+      : compressOutcome(outcome, exchange);
+  };
+}
+
+/** The outcome of a script or gateway: a reply is compressed, where {@linkcode compressReply} does so. */
+export function compressOutcome(outcome: Outcome, exchange: Exchange): Outcome {
+  return outcome.kind === "reply" ? compressReply(outcome, exchange) : outcome;
 }
 
 /**

@@ -5,6 +5,14 @@
  * @module
  */
 
+/** How the names of files begin that are still being uploaded: they are hidden, and not served even where hidden ones are. */
+export const TEMPORARY_PREFIX = ".pollux-upload-";
+
+/** Whether a name is that of a file which is still being uploaded. */
+export function isTemporaryName(name: string): boolean {
+  return name.startsWith(TEMPORARY_PREFIX);
+}
+
 /** What decides whether a path may name a file. */
 export interface FilePathRules {
   /** Whether names that begin with a dot may be served. */
@@ -19,8 +27,8 @@ export interface FilePathRules {
  * Whether a decoded path below a route may name a file or folder.
  *
  * Refused are: NUL; empty segments, since `//private/x` names the same file as `/private/x` but matched another route; dot
- * segments that an encoding hid from whoever removed them; hidden names; and what Windows would read as a device, a
- * stream, a separator or another name.
+ * segments that an encoding hid from whoever removed them; uploads that are not complete; hidden names; and what Windows
+ * would read as a device, a stream, a separator or another name.
  *
  * @param rest The decoded path: empty, or beginning with a slash; it may end with one.
  */
@@ -35,7 +43,7 @@ export function mayNameFile(rest: string, rules: FilePathRules): boolean {
       if (i < last) return false;
       continue;
     }
-    if (segment === "." || segment === "..") return false;
+    if (segment === "." || segment === ".." || isTemporaryName(segment)) return false;
     if (
       segment.startsWith(".") && !rules.hidden && !(i === 1 && rules.isWellKnown && segment === ".well-known")
     ) {

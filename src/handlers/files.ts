@@ -10,7 +10,6 @@
 
 import type { FilesHandlerConfig } from "../config/config.ts";
 import { preferredCoding } from "../http/accept.ts";
-import type { Validators } from "../http/conditional.ts";
 import { HttpError } from "../http/error.ts";
 import { codedEtag, equalVersions, type FileVersion, versionEtag } from "../http/etag.ts";
 import type { Clock } from "../time/clock.ts";
@@ -154,7 +153,7 @@ export class FileServer {
   readonly #scripts: ReadonlySet<string>;
   readonly #remembered = new Map<string, Remembered>();
   /** What is being found out, so that a thousand requests for one new file read it once. */
-  readonly #finding = new Map<string, Promise<Found>>();
+  readonly #finding = new Map<string, { readonly generation: number; readonly found: Promise<Found> }>();
 
   /**
    * The files of a route; nothing is looked at yet.
@@ -171,9 +170,8 @@ export class FileServer {
 
   /** Answers an exchange: at once where the answer is in memory. */
   handle(exchange: Exchange): Outcome | Promise<Outcome> {
-    const { target, rest } = exchange;
-    // An encoded slash, or bytes that are no UTF-8, are still encoded in `rest`, where they look like other names.
-    if (!target.isUtf8 || target.hasEncodedSlash) return this.#handleInexact(exchange);
+    const { rest } = exchange;
+    if (!isExact(exchange)) return this.#handleInexact(exchange);
     const entry = this.#remembered.get(rest);
     if (entry !== undefined) {
       entry.isUsed = true;
@@ -186,10 +184,17 @@ export class FileServer {
    * The validators of the file that a path names, plain, as it is on disk now; null where there is none. For the
    * preconditions of a request that is about to change it.
    */
-  async validatorsOf(exchange: Exchange): Promise<Validators | null> {
-    if (!exchange.target.isUtf8 || exchange.target.hasEncodedSlash) return null;
+  async validatorsOf(exchange: Exchange): Promise<Representation | null> {
+    if (!isExact(exchange)) return null;
     const found = await this.#find(exchange, null);
     return found.kind === "file" ? found.plain : null;
+  }
+
+  /** Lets the script answer that a path leads to, whatever the method; null where it leads to none. */
+  async handleScript(exchange: Exchange): Promise<Outcome | null> {
+    if (this.#scripts.size === 0) return null;
+    const found = isExact(exchange) ? await this.#find(exchange, null) : await this.#findInexact(exchange);
+    return found.kind === "script" ? this.#answer(exchange, found) : null;
   }
 
   /** Whether what is remembered still holds, by the clock or by a look at the files. */
@@ -216,12 +221,15 @@ export class FileServer {
 
   #findOnce(exchange: Exchange): Promise<Found> {
     const { rest } = exchange;
-    let finding = this.#finding.get(rest);
-    if (finding === undefined) {
-      finding = this.#findAndRemember(exchange).finally(() => this.#finding.delete(rest));
-      this.#finding.set(rest, finding);
-    }
-    return finding;
+    const { generation } = this.#services.cache;
+    const begun = this.#finding.get(rest);
+    // What was begun before something was written may not have seen it.
+    if (begun?.generation === generation) return begun.found;
+    const found = this.#findAndRemember(exchange).finally(() => {
+      if (this.#finding.get(rest)?.found === found) this.#finding.delete(rest);
+    });
+    this.#finding.set(rest, { generation, found });
+    return found;
   }
 
   async #findAndRemember(exchange: Exchange): Promise<Found> {
@@ -309,17 +317,20 @@ export class FileServer {
     };
   }
 
-  /** A path that no file has; but it may be the PATH_INFO of a script. */
   async #handleInexact(exchange: Exchange): Promise<Outcome> {
+    return this.#answer(exchange, await this.#findInexact(exchange));
+  }
+
+  /** A path that no file has; but it may be the PATH_INFO of a script. */
+  async #findInexact(exchange: Exchange): Promise<FoundOther> {
     const { rest } = exchange;
     const encoded = rest.indexOf("%");
     const exact = encoded === -1 ? rest : rest.slice(0, rest.lastIndexOf("/", encoded) + 1);
     const script = mayNameFile(exact, this.#pathRules(exchange)) ? await this.#findScriptAbove(exact) : null;
     if (script?.kind === "script") {
-      const pathInfo = script.pathInfo + rest.slice(exact.length);
-      return this.#answer(exchange, { ...script, pathInfo });
+      return { ...script, pathInfo: script.pathInfo + rest.slice(exact.length) };
     }
-    return this.#answer(exchange, notFound(`no file has the name ${rest}`));
+    return notFound(`no file has the name ${rest}`);
   }
 
   async #load(exchange: Exchange, below: string, located: LocatedFile, known: Found | null): Promise<Found> {
@@ -443,6 +454,14 @@ export class FileServer {
       throw error;
     }
   }
+}
+
+/**
+ * Whether a path is all decoded: an encoded slash, or bytes that are no UTF-8, are still encoded in `rest`, where they look
+ * like other names.
+ */
+function isExact({ target }: Exchange): boolean {
+  return target.isUtf8 && !target.hasEncodedSlash;
 }
 
 /** Files are read; whatever else was wanted, they do not do. Uploads are another handler's. */

@@ -7,6 +7,7 @@
 import { escape } from "@std/html";
 import { preferredType } from "../http/accept.ts";
 import type { Field } from "../http/fields.ts";
+import { isTemporaryName } from "./file_path.ts";
 import type { Reply } from "./handler.ts";
 import { encodePath } from "./location.ts";
 import type { ServedFolder } from "./open_file.ts";
@@ -43,7 +44,7 @@ export async function readListing(
   const located = await folder.locate(below);
   if (located.kind !== "folder") return [];
   for await (const { name } of Deno.readDir(located.path)) {
-    if (hidden || !name.startsWith(".")) names.push(name);
+    if (!name.startsWith(".") || (hidden && !isTemporaryName(name))) names.push(name);
   }
   const entries: ListingEntry[] = [];
   for (let at = 0; at < names.length; at += TOGETHER) {

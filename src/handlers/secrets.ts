@@ -38,31 +38,48 @@ export class Secrets {
    */
   has(path: string, info: Deno.FileInfo): boolean {
     if (this.#paths.length === 0) return false;
+    const number = fileNumber(info);
+    return this.isNamed(path) || (number !== null && this.#known.has(number));
+  }
+
+  /**
+   * Whether a path is that of a secret, which need not be there: nobody may put a password file where one is expected.
+   *
+   * @param path Absolute, symbolic links of its folder resolved.
+   */
+  isNamed(path: string): boolean {
+    if (this.#paths.length === 0) return false;
     const nowMs = this.#clock.now();
     if (nowMs >= this.#knownUntilMs) {
       this.#known = new Set(this.#paths.flatMap(namesOf));
       this.#knownUntilMs = nowMs + KNOWN_MS;
     }
-    const number = fileNumber(info);
-    return this.#known.has(path) || (number !== null && this.#known.has(number));
+    return this.#known.has(path);
   }
 }
 
 /** All that a path's file is known by: the path as given and resolved, and the file's number. */
 function namesOf(path: string): string[] {
-  const names = [path];
+  const slash = Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\"));
+  return [
+    path,
+    ...namesIfKnown(() => [Deno.realPathSync(path.slice(0, slash) || "/") + path.slice(slash)]),
+    ...namesIfKnown(() => [Deno.realPathSync(path)]),
+    ...namesIfKnown(() => [fileNumber(Deno.statSync(path))].filter((number) => number !== null)),
+  ];
+}
+
+/** A secret that is not there, or that this loop may not even look at, is known by its path alone. */
+function namesIfKnown(look: () => string[]): string[] {
   try {
-    names.push(Deno.realPathSync(path));
-    const number = fileNumber(Deno.statSync(path));
-    if (number !== null) names.push(number);
+    return look();
   } catch (error) {
-    // A secret that is not there, or that this loop may not even look at, is known by its path alone.
     const isExpected = error instanceof Deno.errors.NotFound ||
       error instanceof Deno.errors.PermissionDenied ||
       error instanceof Deno.errors.NotCapable || error instanceof Deno.errors.NotADirectory;
     if (!isExpected) throw error;
+    return [];
   }
-  return names;
 }
 
 /** A file's own number; null where the system gives none. */

@@ -5,10 +5,12 @@
  */
 
 import type { Route } from "../config/config.ts";
-import { filesHandler, filesServices } from "../handlers/files.ts";
+import { compressed, compressOutcome } from "../handlers/compress.ts";
+import { filesHandler, filesServices, type RunScript } from "../handlers/files.ts";
 import type { Handler } from "../handlers/handler.ts";
 import { redirectHandler } from "../handlers/redirect.ts";
 import { respondHandler } from "../handlers/respond.ts";
+import { takesUploads, uploadHandler } from "../handlers/upload.ts";
 import { Secrets } from "../handlers/secrets.ts";
 import { Sendfile } from "../handlers/sendfile.ts";
 import { cgiHandler, type CgiServices, scriptsAmongFiles } from "../cgi/handler.ts";
@@ -39,14 +41,16 @@ export function handlerMaker(setup: LoopSetup, services: LoopServices): HandlerM
   const secrets = new Secrets(config.secrets, services.clock);
   const sendfile = (folders: readonly string[]): Sendfile => new Sendfile(folders, files);
   const cgi: CgiServices = { ...services, programs, secrets, temp, sendfile };
-  const files = filesServices(services.clock, config.secrets, scriptsAmongFiles(cgi));
+  const files = filesServices(services.clock, config.secrets, compressScripts(scriptsAmongFiles(cgi)));
   return (route: Route): Handler => {
     const { handler } = route;
     switch (handler.kind) {
       case "files":
-        return filesHandler(handler, files);
-      case "cgi":
-        return cgiHandler(handler, route, cgi);
+        return takesUploads(route) ? uploadHandler(handler, files) : filesHandler(handler, files);
+      case "cgi": {
+        const runScript = cgiHandler(handler, route, cgi);
+        return route.compress ? compressed(runScript) : runScript;
+      }
       case "redirect":
         return redirectHandler(handler);
       case "respond":
@@ -58,5 +62,13 @@ export function handlerMaker(setup: LoopSetup, services: LoopServices): HandlerM
       default:
         return handler satisfies never;
     }
+  };
+}
+
+/** Scripts among files are compressed as the files are. */
+function compressScripts(runScript: RunScript): RunScript {
+  return async (exchange, file, pathInfo) => {
+    const outcome = await runScript(exchange, file, pathInfo);
+    return exchange.route.compress ? compressOutcome(outcome, exchange) : outcome;
   };
 }
