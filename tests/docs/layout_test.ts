@@ -1,0 +1,71 @@
+/**
+ * The source keeps its layers, and the executable has what no import names.
+ *
+ * @module
+ */
+
+import { assert, assertEquals } from "@std/assert";
+
+const SOURCE = new URL("../../src/", import.meta.url);
+
+/** Which folders a folder's files may import from, beside itself. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  http: [],
+  time: [],
+  config: ["http"],
+  observe: ["config"],
+  handlers: ["http", "config", "observe", "time"],
+  route: ["handlers", "http", "config", "observe", "time"],
+  cgi: ["handlers", "http", "config", "observe", "time"],
+  gateway: ["cgi", "handlers", "http", "config", "observe", "time"],
+  client: ["route", "handlers", "http", "config", "observe", "time"],
+  loop: ["client", "route", "cgi", "gateway", "handlers", "http", "config", "observe", "time"],
+  supervisor: ["cgi", "config", "observe"],
+  cli: ["supervisor", "route", "cgi", "gateway", "handlers", "http", "config", "observe", "time"],
+};
+
+/** What supervisor and loops share: their messages, and memory that both look at. */
+const SHARED = ["../supervisor/messages.ts", "../loop/pid_table.ts", "../loop/connection_count.ts"];
+
+function sources(folder: string): string[] {
+  return [...Deno.readDirSync(new URL(`${folder}/`, SOURCE))]
+    .map((entry) => entry.name)
+    // Tests and what they share may look at anything.
+    .filter((name) => name.endsWith(".ts") && !/_(test|fixture)\.ts$/.test(name));
+}
+
+Deno.test("imports point down only", () => {
+  const wrong: string[] = [];
+  for (const { name: folder, isDirectory } of Deno.readDirSync(SOURCE)) {
+    if (!isDirectory) continue;
+    assert(folder in MAY_IMPORT, `src/${folder} has no place among the layers`);
+    for (const file of sources(folder)) {
+      const text = Deno.readTextFileSync(new URL(`${folder}/${file}`, SOURCE));
+      for (const [, path, target] of text.matchAll(/(?:from|import\() ?"(\.\.\/(\w+)\/[\w/.]+)"/g)) {
+        if (!MAY_IMPORT[folder].includes(target) && !SHARED.includes(path)) {
+          wrong.push(`src/${folder}/${file} imports ${path}`);
+        }
+      }
+    }
+  }
+  assertEquals(wrong, []);
+});
+
+Deno.test("src/http knows no Deno", () => {
+  const wrong = sources("http").filter((file) =>
+    /\bDeno\.|"node:/.test(Deno.readTextFileSync(new URL(`http/${file}`, SOURCE)))
+  );
+  assertEquals(wrong, []);
+});
+
+Deno.test("deno task compile includes the entry of every Worker", () => {
+  const { tasks } = JSON.parse(Deno.readTextFileSync(new URL("../deno.json", SOURCE)));
+  const included = [...tasks.compile.command.matchAll(/--include (\S+)/g)].map((match) => match[1]);
+  const supervisor = sources("supervisor").map((file) =>
+    Deno.readTextFileSync(new URL(`supervisor/${file}`, SOURCE))
+  );
+  const entries = [...supervisor.join().matchAll(/new URL\("\.\.\/(loop\/\w+\.ts)"/g)].map((match) =>
+    match[1]
+  );
+  assertEquals(included.sort(), entries.map((entry) => `src/${entry}`).sort());
+});
