@@ -22,7 +22,11 @@ import {
   parseSwitch,
 } from "./units.ts";
 
-/** Something that takes a value of the file and gives a `T`. */
+/**
+ * Something that takes a value of the file and gives a `T`.
+ *
+ * @internal It names a type of valibot, which `deno doc --lint` takes for a private one of ours.
+ */
 export type Type<T> = v.GenericSchema<unknown, T>;
 
 /** A key: what it takes, what holds without it (as one would write it), and one line that says what it is for. */
