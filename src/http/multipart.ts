@@ -74,7 +74,11 @@ export class MultipartReader {
   /** What could not be decided yet. The first delimiter has no CRLF of its own. */
   #rest: Uint8Array<ArrayBuffer> = Uint8Array.of(CR, LF);
 
-  /** @param boundary As {@linkcode multipartBoundary} gives it. */
+  /**
+   * Makes a reader for one body.
+   *
+   * @param boundary As {@linkcode multipartBoundary} gives it.
+   */
   constructor(boundary: string) {
     this.#delimiter = encodeOctets(`\r\n--${boundary}`);
   }
