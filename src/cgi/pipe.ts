@@ -17,7 +17,7 @@ const COPY_BYTES_MAX = 16384;
  * How long a pipe must be quiet after the script's end to count as empty, in milliseconds, twice over: when the loop was held
  * up, a timer fires before it has looked at the pipe, but not two in a row.
  */
-const QUIET_MS = 15;
+const QUIET_MS = 40;
 
 /** What may still come after the script's end, in bytes: a pipe holds no more than this (Linux: pipe-max-size). */
 const AFTER_END_BYTES_MAX = 1 << 20;
