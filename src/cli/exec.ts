@@ -105,7 +105,7 @@ class Execution {
   constructor(config: Config, terminal: Terminal) {
     this.#config = config;
     this.#terminal = terminal;
-    this.#router = new Router(config, this.#handlerMaker());
+    this.#router = new Router(config, this.#handlerMaker(), null);
   }
 
   async run(request: ExecRequest): Promise<number> {
@@ -126,7 +126,7 @@ class Execution {
     let method = head.method;
     let body = bodyOf(request.data);
     for (let hop = 0; hop <= HOPS_MAX; hop++) {
-      const routed = this.#router.route(site, method, target);
+      const routed = await this.#router.route(site, { head, method, target, peer });
       if (routed.kind === "reply") return await this.#show(routed, method);
       const exchange: Exchange = {
         id: "exec",

@@ -10,7 +10,7 @@ import { HttpError } from "../http/error.ts";
 import type { ParsedHead } from "../http/head.ts";
 import { parseTarget } from "../http/target.ts";
 import type { AccessRecord } from "../observe/record.ts";
-import type { Router } from "../route/router.ts";
+import type { Routed, Router } from "../route/router.ts";
 import type { SiteRoutes } from "../route/table.ts";
 import type { ClientExchange } from "./exchange.ts";
 
@@ -42,10 +42,10 @@ export class Answerer {
   }
 
   #handle(exchange: ClientExchange, site: SiteRoutes): Outcome | Promise<Outcome> {
-    const routed = this.#router.route(site, exchange.method, exchange.target);
-    if (routed.kind === "reply") return routed;
-    exchange.enterRoute(routed);
-    return routed.handler(exchange);
+    const routed = this.#router.route(site, exchange);
+    return routed instanceof Promise
+      ? routed.then((routed) => enter(exchange, routed))
+      : enter(exchange, routed);
   }
 
   #follow(
@@ -105,4 +105,10 @@ export class Answerer {
     };
     return { reply, record };
   }
+}
+
+function enter(exchange: ClientExchange, routed: Routed | Reply): Outcome | Promise<Outcome> {
+  if (routed.kind === "reply") return routed;
+  exchange.enterRoute(routed);
+  return routed.handler(exchange);
 }

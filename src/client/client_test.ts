@@ -80,7 +80,7 @@ class Bench {
       bodyLimits: { bodyBytes: merged.bodyBytes, timeoutMs: 30_000, minRate: 100, fields: merged },
       metrics: this.metrics,
       log: { log: (_level, message) => this.logged.push(message) },
-      answerer: new Answerer(new Router(config, () => handler)),
+      answerer: new Answerer(new Router(config, () => handler, null)),
       record: (record) => this.records.push(record),
       date: () => "Sun, 06 Nov 1994 08:49:37 GMT",
       nextRequestId: () => `r${++ids}`,

@@ -124,6 +124,15 @@ export class ListenTable {
         }
       }
     }
+    if (tls !== null && input.proxy_protocol === true) {
+      faults.error(
+        below("proxy_protocol"),
+        "cannot stand beside tls: the handshake begins with the first byte; let the proxy in front end TLS",
+      );
+    }
+    if (tls !== null && address.transport === "unix") {
+      faults.error(below("tls"), "is for network addresses: take it out", "key");
+    }
     const place = typeof path === "string" ? null : placeOf(path);
     const common = { tls, proxyProtocol: input.proxy_protocol ?? false, place };
     if (address.transport === "tcp") {

@@ -320,7 +320,7 @@ Deno.test("every modifier and handler arrives in base units", () =>
   withFolder(async (folder) => {
     const config = await configOf(
       folder,
-      `listen: { address: ":443", tls: { cert: cert.pem, key: key.pem }, proxy_protocol: true }
+      `listen: [{ address: ":443", tls: { cert: cert.pem, key: key.pem } }, { address: ":444", proxy_protocol: true }]
 headers: { X-A: [a, b] }
 error_pages: { 404: /404.html }
 routes:
@@ -353,11 +353,9 @@ routes:
   - { path: /f, status: true }
 `,
     );
-    const [listen] = config.listen;
-    assertEquals([listen.tls, listen.proxyProtocol], [{
-      cert: `${folder}/cert.pem`,
-      key: `${folder}/key.pem`,
-    }, true]);
+    const tls = { cert: `${folder}/cert.pem`, key: `${folder}/key.pem` };
+    assertEquals(config.listen.map((listen) => listen.tls), [tls, null]);
+    assertEquals(config.listen.map((listen) => listen.proxyProtocol), [false, true]);
     assertEquals(
       [...config.secrets].sort(),
       ["htpasswd", "key.pem", "pollux.yaml"].map((name) => `${folder}/${name}`),

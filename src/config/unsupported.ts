@@ -13,16 +13,10 @@ import type { KeyPath } from "./places.ts";
  */
 export const UNSUPPORTED: ReadonlySet<string> = new Set([
   "top.trusted_proxies",
-  "site.listen",
-  "listen.tls",
   "listen.proxy_protocol=true",
   "fastcgi.fastcgi",
   "scgi.scgi",
   "status.status",
-  "route.auth",
-  "route.allow",
-  "route.deny",
-  "route.rate",
   "route.cache",
   "route.warm",
   "route.preload",

@@ -8,6 +8,8 @@ import type { Listen } from "../config/config.ts";
 import type { Connection } from "../client/client.ts";
 import type { Peer } from "../handlers/handler.ts";
 import type { Logger } from "../observe/logger.ts";
+import type { ListenOrder } from "../supervisor/messages.ts";
+import { openUnixSocket } from "./unix_socket.ts";
 
 /** What a listener needs of its loop. */
 export interface ListenerHost {
@@ -21,6 +23,8 @@ export interface ListenerHost {
 const PAUSE_MS = 50;
 /** What waits in the accept queue when the server stops is still taken, until none came for this long. */
 const LAST_CALL_MS = 20;
+/** And no longer than this: under a steady stream of new connections it is never quiet. */
+const LAST_CALL_MS_MAX = 200;
 const BACKLOG = 4096;
 
 /** A socket that accepts connections. */
@@ -38,23 +42,24 @@ export class Listener {
   /**
    * Opens the socket; it accepts from now on.
    *
-   * @param index Which address: an index into `Config.listen`.
-   * @param port In place of the configured one, where that was 0 and has been chosen.
+   * @param listen The address.
+   * @param order Which it is, and what the configuration does not say of it.
    * @throws What the system says when it cannot be opened.
    */
-  constructor(listen: Listen, index: number, port: number | null, host: ListenerHost) {
+  constructor(listen: Listen, order: ListenOrder, host: ListenerHost) {
     this.#listen = listen;
-    this.#index = index;
+    this.#index = order.index;
     this.#host = host;
-    this.#socket = open(listen, port);
+    this.#socket = open(listen, order);
     this.port = "port" in this.#socket.addr ? this.#socket.addr.port : 0;
     this.#accept();
   }
 
   /** Stops accepting; what waits in the queue is taken first. */
   async close(): Promise<void> {
+    const untilMs = performance.now() + LAST_CALL_MS_MAX;
     this.#lastAcceptMs = performance.now();
-    while (performance.now() - this.#lastAcceptMs < LAST_CALL_MS) await pause(LAST_CALL_MS / 4);
+    while (performance.now() < Math.min(this.#lastAcceptMs + LAST_CALL_MS, untilMs)) await pause(LAST_CALL_MS / 4);
     this.closeNow();
   }
 
@@ -106,11 +111,9 @@ function isTcp(connection: Deno.Conn): connection is Deno.TcpConn {
   return "setNoDelay" in connection;
 }
 
-function open(listen: Listen, port: number | null): Deno.Listener<Deno.Conn> {
+function open(listen: Listen, { port, tls }: ListenOrder): Deno.Listener<Deno.Conn> {
   if (listen.transport === "unix") {
-    const socket = Deno.listen({ transport: "unix", path: listen.path });
-    if (listen.mode !== null) Deno.chmodSync(listen.path, listen.mode);
-    return socket;
+    return openUnixSocket(listen.path, listen.mode);
   }
   const address = {
     hostname: listen.hostname,
@@ -118,8 +121,7 @@ function open(listen: Listen, port: number | null): Deno.Listener<Deno.Conn> {
     reusePort: Deno.build.os === "linux",
     tcpBacklog: BACKLOG,
   };
-  if (listen.tls === null) return Deno.listen(address);
-  return Deno.listenTls({ ...address, cert: listen.tls.cert, key: listen.tls.key });
+  return tls === null ? Deno.listen(address) : Deno.listenTls({ ...address, ...tls });
 }
 
 /** An IPv4 address that came to an IPv6 socket is that IPv4 address. */

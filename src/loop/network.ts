@@ -13,6 +13,7 @@ import { formatHttpDate } from "../http/date.ts";
 import type { Logger } from "../observe/logger.ts";
 import { Metrics } from "../observe/metrics.ts";
 import type { AccessRecord } from "../observe/record.ts";
+import { Passwords } from "../route/auth.ts";
 import type { FromNetwork, ToNetwork } from "../supervisor/messages.ts";
 import { LoopClock } from "../time/clock.ts";
 import { BridgedScripts } from "./bridge.ts";
@@ -20,6 +21,7 @@ import { ConnectionCount } from "./connection_count.ts";
 import { Listener, type ListenerHost } from "./listener.ts";
 import { logBatch } from "./logs.ts";
 import { refuseConnection } from "./refusal.ts";
+import { RemoteVerifier } from "./remote_verifier.ts";
 import { Service, type ServiceSurroundings } from "./service.ts";
 import { postToSupervisor, receiveFromSupervisor } from "./worker.ts";
 
@@ -44,19 +46,24 @@ class NetworkLoop implements ClientHost, ListenerHost {
   readonly #config: Config;
   readonly #surroundings: ServiceSurroundings;
   readonly #scripts: BridgedScripts;
+  readonly #verifier: RemoteVerifier | null;
   readonly #clients = new Set<Client>();
   readonly #listeners: Listener[] = [];
   readonly #connections: ConnectionCount;
   readonly #requestIdPrefix: string;
   #service: Service;
   #requestCount = 0;
+  /** Answers close their connections. */
   #isDraining = false;
+  /** No connection comes any more. */
+  #isClosed = false;
   #date = "";
   #dateSecond = 0;
 
-  constructor({ setup, environment, bridge }: Extract<ToNetwork, { kind: "setup" }>) {
+  constructor({ setup, environment, bridge, passwords }: Extract<ToNetwork, { kind: "setup" }>) {
     this.#config = setup.config;
     this.metrics = new Metrics(setup.metrics);
+    this.#verifier = passwords === null ? null : new RemoteVerifier(passwords);
     this.#scripts = new BridgedScripts(bridge, () => this.clock.now());
     this.#connections = new ConnectionCount(setup.connections);
     this.#requestIdPrefix = crypto.randomUUID().slice(0, 8) + setup.loop.toString(36);
@@ -67,6 +74,7 @@ class NetworkLoop implements ClientHost, ListenerHost {
       environment,
       accessBatch: logBatch("access"),
       errorBatch: logBatch("error"),
+      passwords: this.#verifier === null ? null : new Passwords(this.#verifier),
     };
     this.#service = new Service(setup, this.#surroundings);
   }
@@ -98,9 +106,10 @@ class NetworkLoop implements ClientHost, ListenerHost {
   /** Opens the sockets and says so. */
   listen(addresses: Extract<ToNetwork, { kind: "setup" }>["listen"]): void {
     const ports: { index: number; port: number }[] = [];
-    for (const { index, port } of addresses) {
+    for (const order of addresses) {
+      const { index } = order;
       try {
-        const listener = new Listener(this.#config.listen[index], index, port, this);
+        const listener = new Listener(this.#config.listen[index], order, this);
         this.#listeners.push(listener);
         ports.push({ index, port: listener.port });
       } catch (error) {
@@ -116,6 +125,9 @@ class NetworkLoop implements ClientHost, ListenerHost {
     switch (message.kind) {
       case "bridge":
         this.#scripts.replace(message.bridge);
+        break;
+      case "passwords":
+        this.#verifier?.replace(message.passwords);
         break;
       case "configure":
         this.#service = new Service(message.setup, this.#surroundings);
@@ -148,7 +160,7 @@ class NetworkLoop implements ClientHost, ListenerHost {
   over(client: Client): void {
     this.#clients.delete(client);
     this.#connections.leave(client.peer.address);
-    if (this.#isDraining && this.#clients.size === 0) this.#drained();
+    if (this.#isClosed && this.#clients.size === 0) this.#drained();
   }
 
   date(): string {
@@ -169,8 +181,9 @@ class NetworkLoop implements ClientHost, ListenerHost {
   }
 
   async #drain(): Promise<void> {
-    await Promise.all(this.#listeners.map((listener) => listener.close()));
     this.#isDraining = true;
+    await Promise.all(this.#listeners.map((listener) => listener.close()));
+    this.#isClosed = true;
     for (const client of this.#clients) client.drain();
     if (this.#clients.size === 0) this.#drained();
   }

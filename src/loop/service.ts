@@ -12,6 +12,8 @@ import type { Batch } from "../observe/batch.ts";
 import type { Logger } from "../observe/logger.ts";
 import { LoopLogger } from "../observe/loop_logger.ts";
 import type { AccessRecord } from "../observe/record.ts";
+import type { Passwords } from "../route/auth.ts";
+import { RateTable } from "../route/rate.ts";
 import { Router } from "../route/router.ts";
 import type { LoopSetup } from "../supervisor/messages.ts";
 import { handlerMaker, type LoopServices } from "./handlers.ts";
@@ -22,6 +24,8 @@ export interface ServiceSurroundings extends Omit<LoopServices, "log"> {
   readonly accessBatch: Batch;
   /** Where the error log's lines are gathered. */
   readonly errorBatch: Batch;
+  /** Which passwords are good; null where no route has `auth`. */
+  readonly passwords: Passwords | null;
 }
 
 /** A configuration at work. */
@@ -55,6 +59,12 @@ export class Service {
     const format = accessFormat(log.format);
     this.record = log.access === "off" ? null : (record) => accessBatch.add(format(record));
     const make = handlerMaker(setup, { ...surroundings, log: this.log });
-    this.answerer = new Answerer(new Router(setup.config, make));
+    const router = new Router(setup.config, make, {
+      clock: surroundings.clock,
+      log: this.log,
+      rates: setup.rates === null ? null : new RateTable(setup.rates),
+      passwords: surroundings.passwords,
+    });
+    this.answerer = new Answerer(router);
   }
 }

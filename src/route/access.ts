@@ -60,6 +60,8 @@ export class AccessRule {
   readonly #deny: AddressSet;
 
   /**
+   * Prepares both sets.
+   *
    * @param allow Only these; null: everybody.
    * @param deny Not these, whatever `allow` says.
    */

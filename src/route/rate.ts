@@ -28,7 +28,11 @@ export class RateTable {
   readonly #seedLow: number;
   readonly #seedHigh: number;
 
-  /** @param memory As `memory()` makes it. */
+  /**
+   * A view of the table.
+   *
+   * @param memory As `memory()` makes it.
+   */
   constructor(memory: SharedArrayBuffer) {
     this.#cells = new BigInt64Array(memory);
     this.#seedLow = Number(this.#cells[0] & 0xffff_ffffn);
@@ -133,6 +137,8 @@ export class RateLimit {
   readonly #nowMs: () => number;
 
   /**
+   * Begins with full buckets.
+   *
    * @param routeId Tells its buckets from those of other routes.
    * @param nowMs Milliseconds of a clock that all loops share.
    */

@@ -11,8 +11,18 @@ import type { Programs } from "../cgi/programs.ts";
 import type { Logger } from "../observe/logger.ts";
 import { METRICS_BYTES } from "../observe/metrics.ts";
 import { PidTable } from "../loop/pid_table.ts";
-import type { FromNetwork, FromScript, LogMessage, LoopSetup, ToNetwork, ToScript } from "./messages.ts";
-import { type LoopPermissions, networkPermissions, scriptPermissions } from "./permissions.ts";
+import { RateTable } from "../route/rate.ts";
+import type {
+  FromNetwork,
+  FromScript,
+  LogMessage,
+  LoopSetup,
+  PemPair,
+  ToNetwork,
+  ToPasswords,
+  ToScript,
+} from "./messages.ts";
+import { type LoopPermissions, networkPermissions, NOTHING, scriptPermissions } from "./permissions.ts";
 import type { Trees } from "./trees.ts";
 
 /** What a set of loops needs of the supervisor. */
@@ -70,41 +80,48 @@ interface ScriptLoopHandle {
   readonly drained: PromiseWithResolvers<void>;
 }
 
+/** What loops are made of. */
+export interface LoopsPlan {
+  /** What is served. */
+  readonly config: Config;
+  /** The interpreters' paths. */
+  readonly programs: Programs;
+  /** What the script loop may start. */
+  readonly runnable: readonly string[];
+  /** Certificates and keys, by index into `Config.listen`. */
+  readonly certificates: ReadonlyMap<number, PemPair>;
+}
+
 /** A running set of loops. */
 export class Loops {
-  /** The configuration they serve. */
-  config: Config;
   /** The port of each address, by index into `Config.listen`; complete once started. */
   readonly ports: Map<number, number>;
 
-  #programs: Programs;
-  readonly #runnable: readonly string[];
   readonly #host: LoopsHost;
   readonly #networks: NetworkLoop[] = [];
   readonly #deaths: number[] = [];
+  #plan: LoopsPlan;
+  #rates: SharedArrayBuffer | null;
   #script: ScriptLoopHandle | null = null;
+  #passwords: Worker | null = null;
   #isStopping = false;
 
   /**
    * A set of loops that is not started yet.
    *
-   * @param config What is served.
-   * @param programs The interpreters' paths.
-   * @param runnable What the script loop may start.
+   * @param plan What is served, and with what.
    * @param ports Ports that an earlier set chose for port 0.
    */
-  constructor(
-    config: Config,
-    programs: Programs,
-    runnable: readonly string[],
-    ports: ReadonlyMap<number, number>,
-    host: LoopsHost,
-  ) {
-    this.config = config;
+  constructor(plan: LoopsPlan, ports: ReadonlyMap<number, number>, host: LoopsHost) {
     this.ports = new Map(ports);
-    this.#programs = programs;
-    this.#runnable = runnable;
+    this.#plan = plan;
+    this.#rates = ratesOf(plan.config);
     this.#host = host;
+  }
+
+  /** The configuration they serve. */
+  get config(): Config {
+    return this.#plan.config;
   }
 
   /**
@@ -114,6 +131,7 @@ export class Loops {
    */
   async start(): Promise<void> {
     this.#startScriptLoop();
+    if (hasAuth(this.config)) this.#startPasswordLoop();
     // The first loop chooses the port where it is 0, and the others share it.
     await this.#startNetworkLoop(0);
     const others = Array.from({ length: this.config.workers - 1 }, (_, i) => this.#startNetworkLoop(i + 1));
@@ -123,12 +141,13 @@ export class Loops {
   /**
    * Takes another configuration over with the sockets and Workers that are there. Nothing is closed, so no connection is lost.
    *
-   * @returns Whether that is possible: the addresses are the same, and every loop keeps just the permissions it has.
+   * @returns Whether that is possible: addresses and certificates are the same, and every loop keeps just the permissions
+   * it has.
    */
-  configure(config: Config, programs: Programs, runnable: readonly string[]): boolean {
-    if (!this.#fits(config, runnable)) return false;
-    this.config = config;
-    this.#programs = programs;
+  configure(plan: LoopsPlan): boolean {
+    if (!this.#fits(plan)) return false;
+    this.#plan = plan;
+    this.#rates = ratesOf(plan.config);
     for (const { worker, number } of this.#networks) {
       post(worker, { kind: "configure", setup: this.#setup(number) });
     }
@@ -136,17 +155,19 @@ export class Loops {
     return true;
   }
 
-  #fits(config: Config, runnable: readonly string[]): boolean {
+  #fits({ config, runnable, certificates }: LoopsPlan): boolean {
     const { ports } = this;
     const { temp } = this.#host;
     return config.workers === this.config.workers &&
       config.cgi.maxProcesses === this.config.cgi.maxProcesses &&
+      hasAuth(config) === hasAuth(this.config) &&
       isEqual(config.listen.map(socketOf), this.config.listen.map(socketOf)) &&
+      isEqual([...certificates], [...this.#plan.certificates]) &&
       isEqual(
         networkPermissions(config, ports, temp, realPath),
         networkPermissions(this.config, ports, temp, realPath),
       ) &&
-      isEqual(scriptPermissions(config, runnable), scriptPermissions(this.config, this.#runnable));
+      isEqual(scriptPermissions(config, runnable), scriptPermissions(this.config, this.#plan.runnable));
   }
 
   /** Stops accepting and resolves when the last client is done, or after `deadlineMs` by force; no script is left. */
@@ -159,6 +180,7 @@ export class Loops {
     await this.#endScripts();
     for (const { worker } of loops) worker.terminate();
     this.#script?.worker.terminate();
+    this.#passwords?.terminate();
   }
 
   /** Cuts every connection. */
@@ -185,12 +207,13 @@ export class Loops {
   #setup(loop: number): LoopSetup {
     const { temp, connections } = this.#host;
     const metrics = new SharedArrayBuffer(METRICS_BYTES);
-    return { config: this.config, programs: this.#programs, loop, temp, metrics, connections };
+    const { config, programs } = this.#plan;
+    return { config, programs, loop, temp, metrics, connections, rates: this.#rates };
   }
 
   #startScriptLoop(): void {
     const memory = PidTable.memory(this.config.cgi.maxProcesses);
-    const worker = startWorker("script", scriptPermissions(this.config, this.#runnable));
+    const worker = startWorker("script", scriptPermissions(this.config, this.#plan.runnable));
     const handle: ScriptLoopHandle = {
       worker,
       pids: new PidTable(memory),
@@ -248,6 +271,33 @@ export class Loops {
     return port2;
   }
 
+  #startPasswordLoop(): void {
+    const worker = startWorker("passwords", NOTHING);
+    this.#passwords = worker;
+    worker.onerror = (event) => {
+      event.preventDefault();
+      this.#passwordLoopDied(worker, event.message);
+    };
+  }
+
+  #passwordLoopDied(worker: Worker, reason: string): void {
+    worker.terminate();
+    if (!this.#isWorthReplacing("password loop", reason)) return;
+    this.#startPasswordLoop();
+    for (const network of this.#networks) {
+      const passwords = this.#passwordPort();
+      if (passwords !== null) post(network.worker, { kind: "passwords", passwords }, [passwords]);
+    }
+  }
+
+  /** A network loop's way to the password loop; null where there is none. */
+  #passwordPort(): MessagePort | null {
+    if (this.#passwords === null) return null;
+    const { port1, port2 } = new MessageChannel();
+    this.#passwords.postMessage({ port: port1 } satisfies ToPasswords, [port1]);
+    return port2;
+  }
+
   #startNetworkLoop(number: number): Promise<void> {
     const worker = startWorker(
       "network",
@@ -269,9 +319,12 @@ export class Loops {
     const listen = this.config.listen
       .map((address, index) => ({ index, port: this.ports.get(index) ?? null, transport: address.transport }))
       .filter(({ transport }) => transport === "tcp" || number === 0)
-      .map(({ index, port }) => ({ index, port }));
+      .map(({ index, port }) => ({ index, port, tls: this.#plan.certificates.get(index) ?? null }));
     const { environment } = this.#host;
-    post(worker, { kind: "setup", setup: this.#setup(number), listen, environment, bridge }, [bridge]);
+    const passwords = this.#passwordPort();
+    const setup = this.#setup(number);
+    const transfer = passwords === null ? [bridge] : [bridge, passwords];
+    post(worker, { kind: "setup", setup, listen, environment, bridge, passwords }, transfer);
     return loop.listening.promise;
   }
 
@@ -352,10 +405,23 @@ async function within(promise: Promise<unknown>, ms: number): Promise<boolean> {
   return isDone;
 }
 
+function hasAuth({ sites }: Config): boolean {
+  return sites.some(({ routes }) => routes.some(({ auth }) => auth !== null));
+}
+
+/** Buckets for all loops; null where no route has a `rate`. */
+function ratesOf({ sites }: Config): SharedArrayBuffer | null {
+  return sites.some(({ routes }) => routes.some(({ rate }) => rate !== null)) ? RateTable.memory() : null;
+}
+
+const WORKERS = {
+  network: "../loop/network.ts",
+  script: "../loop/script.ts",
+  passwords: "../loop/passwords.ts",
+} as const;
+
 /** `deno compile` finds the Workers' files by `--include`; from source they are part of the module graph. */
-function startWorker(kind: "network" | "script", permissions: LoopPermissions): Worker {
-  const url = kind === "network"
-    ? new URL("../loop/network.ts", import.meta.url)
-    : new URL("../loop/script.ts", import.meta.url);
+function startWorker(kind: keyof typeof WORKERS, permissions: LoopPermissions): Worker {
+  const url = new URL(WORKERS[kind], import.meta.url);
   return new Worker(url, { type: "module", name: kind, deno: { permissions } } as WorkerOptions);
 }

@@ -40,15 +40,19 @@ class Bench implements AsyncDisposable {
       }
     };
     const log = { log: (_level: string, message: string) => bench.#log(message) };
-    const loops = new Loops(read.config, programs, runnable(programs), new Map(), {
-      log,
-      trees: new Trees(log),
-      temp: dir,
-      connections: ConnectionCount.memory(),
-      environment: {},
-      writeLog: () => {},
-      giveUp: (reason) => bench.gaveUp.push(reason),
-    });
+    const loops = new Loops(
+      { config: read.config, programs, runnable: runnable(programs), certificates: new Map() },
+      new Map(),
+      {
+        log,
+        trees: new Trees(log),
+        temp: dir,
+        connections: ConnectionCount.memory(),
+        environment: {},
+        writeLog: () => {},
+        giveUp: (reason) => bench.gaveUp.push(reason),
+      },
+    );
     const bench = new Bench(dir, loops, workers, () => globalThis.Worker = RealWorker);
     await loops.start();
     return bench;

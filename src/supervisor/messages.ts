@@ -1,5 +1,5 @@
 /**
- * All messages between the supervisor, the network loops and the script loops: three unions, one a channel.
+ * All messages between the supervisor and its loops: a union for each channel.
  *
  * The supervisor is the only one that starts and ends Workers. A network loop and a script loop speak over a port of their own
  * (the bridge), which the supervisor makes and hands out, so that no byte of a client passes through it.
@@ -25,6 +25,24 @@ export interface LoopSetup {
   readonly metrics: SharedArrayBuffer;
   /** The number of connections, over all loops. */
   readonly connections: SharedArrayBuffer;
+  /** The buckets of `rate`, over all loops; null where no route has any. */
+  readonly rates: SharedArrayBuffer | null;
+}
+
+/** An address to listen on. */
+export interface ListenOrder {
+  /** Index into `Config.listen`. */
+  readonly index: number;
+  /** In place of a port 0, where one was chosen before; otherwise null. */
+  readonly port: number | null;
+  /** Certificate and key as PEM, since a loop may not read the key's file; null without TLS. */
+  readonly tls: PemPair | null;
+}
+
+/** A certificate chain and its private key, as PEM. */
+export interface PemPair {
+  readonly cert: string;
+  readonly key: string;
 }
 
 /** Supervisor to network loop. */
@@ -32,14 +50,18 @@ export type ToNetwork =
   | {
     readonly kind: "setup";
     readonly setup: LoopSetup;
-    /** The addresses it listens on, by index into `Config.listen`; `port` stands for a port 0 that was chosen before. */
-    readonly listen: readonly { readonly index: number; readonly port: number | null }[];
+    /** The addresses it listens on. */
+    readonly listen: readonly ListenOrder[];
     /** The environment that `pass_env` may name. */
     readonly environment: Readonly<Record<string, string>>;
     readonly bridge: MessagePort;
+    /** To the password loop; null where no route has `auth`. */
+    readonly passwords: MessagePort | null;
   }
   /** The script loop was replaced: scripts go here from now on. */
   | { readonly kind: "bridge"; readonly bridge: MessagePort }
+  /** The password loop was replaced: passwords go here from now on. */
+  | { readonly kind: "passwords"; readonly passwords: MessagePort }
   /** Another configuration, for which the sockets and permissions stay as they are: from the next request on. */
   | { readonly kind: "configure"; readonly setup: LoopSetup }
   /** No new connections; end when the last client is done. */
@@ -91,6 +113,24 @@ export type FromScript =
   | LogMessage
   /** Nothing runs any more. */
   | { readonly kind: "drained" };
+
+/** Supervisor to password loop: a network loop's end. */
+export interface ToPasswords {
+  readonly port: MessagePort;
+}
+
+/** Network loop to password loop: whether the password is the one behind the hash. `id` is the network loop's own count. */
+export interface PasswordQuestion {
+  readonly id: number;
+  readonly password: string;
+  readonly hash: string;
+}
+
+/** Password loop to network loop. */
+export interface PasswordAnswer {
+  readonly id: number;
+  readonly isGood: boolean;
+}
 
 /** Lines for the logs, whole, each with its line end. */
 export interface LogMessage {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { freshSocketPath } from "../loop/unix_socket.ts";
 import type { Config, HandlerConfig, Listen, Site } from "../config/config.ts";
 import { parentFolder } from "../paths.ts";
 
@@ -46,8 +47,12 @@ export function networkPermissions(
   config.listen.forEach((listen, index) => {
     net.add(netAddress(listen, ports.get(index)));
     if (listen.transport === "unix") {
-      read.add(listen.path);
-      write.add(listen.path);
+      const fresh = freshSocketPath(listen.path);
+      net.add(`unix:${fresh}`);
+      for (const path of [listen.path, fresh]) {
+        read.add(path);
+        write.add(path);
+      }
     }
   });
   for (const site of config.sites) {
@@ -83,7 +88,8 @@ export function scriptPermissions(config: Config, programs: readonly string[]): 
   return { ...NOTHING, read: read.size > 0 ? [...read] : false, run: programs.length > 0 ? programs : false };
 }
 
-const NOTHING: LoopPermissions = {
+/** What a loop may do that needs nothing. */
+export const NOTHING: LoopPermissions = {
   net: false,
   read: false,
   write: false,

@@ -21,12 +21,20 @@ Deno.test("a network loop may listen where it is told and read what it serves, a
     "listen: ['127.0.0.1:8080', '[::1]:0', 'unix:p.sock']\nroot: www\nroutes: [{ path: /cgi-bin/, cgi: scripts }]\n",
   );
   const permissions = networkPermissions(config, new Map([[1, 4711]]), "/tmp/private", itself);
-  assertEquals(permissions.net, ["127.0.0.1:8080", "[::1]:4711", `unix:${dir}/p.sock`]);
+  assertEquals(permissions.net, [
+    "127.0.0.1:8080",
+    "[::1]:4711",
+    `unix:${dir}/p.sock`,
+    `unix:${dir}/p.sock~`,
+  ]);
   assertEquals(
     new Set(permissions.read || []),
-    new Set([`/tmp/private`, `${dir}/p.sock`, `${dir}/www`, `${dir}/scripts`]),
+    new Set([`/tmp/private`, `${dir}/p.sock`, `${dir}/p.sock~`, `${dir}/www`, `${dir}/scripts`]),
   );
-  assertEquals(new Set(permissions.write || []), new Set(["/tmp/private", `${dir}/p.sock`]));
+  assertEquals(
+    new Set(permissions.write || []),
+    new Set(["/tmp/private", `${dir}/p.sock`, `${dir}/p.sock~`]),
+  );
   assertEquals([permissions.run, permissions.env, permissions.ffi, permissions.sys, permissions.import], [
     false,
     false,

@@ -5,15 +5,16 @@
  * @module
  */
 
-import { type Programs, resolvePrograms, runnable } from "../cgi/programs.ts";
+import { resolvePrograms, runnable } from "../cgi/programs.ts";
 import type { Config, Listen } from "../config/config.ts";
 import { type Fault, formatFault } from "../config/fault.ts";
 import { LogFile } from "../observe/log_file.ts";
 import { formatErrorLine, isLogged } from "../observe/loop_logger.ts";
 import type { Logger } from "../observe/logger.ts";
 import { ConnectionCount } from "../loop/connection_count.ts";
-import { ListenError, Loops, type LoopsHost } from "./loops.ts";
-import type { LogMessage } from "./messages.ts";
+import { CertificateError, readCertificates } from "./certificates.ts";
+import { ListenError, Loops, type LoopsHost, type LoopsPlan } from "./loops.ts";
+import type { LogMessage, PemPair } from "./messages.ts";
 import { listenForSignals, type Signals } from "./signals.ts";
 import { Trees } from "./trees.ts";
 
@@ -31,15 +32,16 @@ const LOG_FLUSH_MS = 2_000;
 /**
  * Serves until a signal stops it.
  *
- * @returns The exit status: 0 after a clean stop, 1 after a failure (said on standard error).
+ * @returns The exit status: 0 after a clean stop, 1 after a failure, 2 where a certificate cannot be used (said on
+ * standard error).
  */
 export async function runSupervisor(config: Config, options: SupervisorOptions): Promise<number> {
   let supervisor: Supervisor;
   try {
     supervisor = await Supervisor.create(config, options);
   } catch (error) {
-    console.error(`pollux: ${error instanceof Error ? error.message : String(error)}`);
-    return 1;
+    console.error(`pollux: ${describeStartFailure(error, config)}`);
+    return error instanceof CertificateError ? 2 : 1;
   }
   return await supervisor.run();
 }
@@ -70,6 +72,7 @@ class Supervisor implements LoopsHost {
     options: SupervisorOptions,
     logs: { access: LogFile | null; error: LogFile },
     temp: string,
+    certificates: ReadonlyMap<number, PemPair>,
   ) {
     this.#config = config;
     this.#options = options;
@@ -78,18 +81,18 @@ class Supervisor implements LoopsHost {
     this.temp = temp;
     this.connections = ConnectionCount.memory();
     this.environment = Deno.env.toObject();
-    const programs = this.#resolvePrograms(config);
-    this.#loops = new Loops(config, programs, runnable(programs), new Map(), this);
+    this.#loops = new Loops(this.#plan(config, certificates), new Map(), this);
   }
 
   static async create(config: Config, options: SupervisorOptions): Promise<Supervisor> {
+    const certificates = await readCertificates(config);
     const { access, error } = config.log;
     const logs = {
       access: access === "off" ? null : await openLog(access),
       error: await openLog(error),
     };
     const temp = await Deno.makeTempDir({ dir: config.temp, prefix: "pollux-" });
-    return new Supervisor(config, options, logs, temp);
+    return new Supervisor(config, options, logs, temp, certificates);
   }
 
   /** Starts, waits for the end, and cleans up. */
@@ -125,10 +128,10 @@ class Supervisor implements LoopsHost {
     this.#done.resolve(1);
   }
 
-  #resolvePrograms(config: Config): Programs {
+  #plan(config: Config, certificates: ReadonlyMap<number, PemPair>): LoopsPlan {
     const programs = resolvePrograms(config, this.environment["PATH"] ?? "");
     for (const warning of programs.warnings) this.log.log("warn", warning);
-    return programs;
+    return { config, programs, runnable: runnable(programs), certificates };
   }
 
   #handleSignals(): Signals {
@@ -158,29 +161,33 @@ class Supervisor implements LoopsHost {
       for (const fault of read.faults) this.log.log("error", `not reloaded: ${formatFault(fault)}`);
       return;
     }
-    const programs = this.#resolvePrograms(read.config);
-    if (!this.#loops.configure(read.config, programs, runnable(programs))) {
-      if (!await this.#replaceLoops(read.config, programs)) return;
+    try {
+      const plan = this.#plan(read.config, await readCertificates(read.config));
+      if (!this.#loops.configure(plan)) await this.#replaceLoops(plan);
+    } catch (error) {
+      this.log.log("error", `not reloaded: ${describeStartFailure(error, read.config)}`);
+      return;
     }
     this.#config = read.config;
     this.log.log("info", "reloaded the configuration");
   }
 
   /** Other addresses or permissions want other loops; the old ones finish what they have. */
-  async #replaceLoops(config: Config, programs: Programs): Promise<boolean> {
-    const next = new Loops(config, programs, runnable(programs), keptPorts(this.#loops, config), this);
+  async #replaceLoops(plan: LoopsPlan): Promise<void> {
+    const old = this.#loops;
+    const next = new Loops(plan, keptPorts(old, plan.config), this);
     try {
+      await refuseTakenAddresses(plan.config.listen, old.config.listen);
       await next.start();
     } catch (error) {
-      this.log.log("error", `not reloaded: ${describeStartFailure(error, config)}`);
       await next.stop(0);
-      return false;
+      throw error;
     }
-    const draining = this.#loops.stop(config.timeouts.shutdownMs);
     this.#loops = next;
+    await removeSockets(old.config.listen, plan.config.listen);
+    const draining = old.stop(plan.config.timeouts.shutdownMs);
     this.#draining.add(draining);
     draining.then(() => this.#draining.delete(draining));
-    return true;
   }
 
   async #reopenLogs(): Promise<void> {
@@ -195,9 +202,7 @@ class Supervisor implements LoopsHost {
   }
 
   async #cleanUp(): Promise<void> {
-    for (const listen of this.#config.listen) {
-      if (listen.transport === "unix") await Deno.remove(listen.path).catch(ignoreMissing);
-    }
+    await removeSockets(this.#config.listen, []);
     await Deno.remove(this.temp, { recursive: true }).catch(ignoreMissing);
     await Promise.all([this.#accessLog?.close(LOG_FLUSH_MS), this.#errorLog.close(LOG_FLUSH_MS)]);
   }
@@ -216,12 +221,22 @@ async function openLog(target: string): Promise<LogFile> {
 /**
  * Loops share their ports with `reusePort`, which a second Pollux of the same user could join unnoticed: so each address is
  * tried once without it.
+ *
+ * @param own Addresses that this server itself listens on: their paths and ports cannot be tried.
  */
-async function refuseTakenAddresses(addresses: readonly Listen[]): Promise<void> {
+async function refuseTakenAddresses(
+  addresses: readonly Listen[],
+  own: readonly Listen[] = [],
+): Promise<void> {
+  const paths = new Set(own.map((listen) => listen.transport === "unix" ? listen.path : null));
+  const ports = new Set(own.map((listen) => listen.transport === "tcp" ? listen.port : null)).add(0);
   for (const [index, listen] of addresses.entries()) {
     try {
-      if (listen.transport === "unix") await clearStaleSocket(listen.path);
-      else if (listen.port !== 0) Deno.listen({ hostname: listen.hostname, port: listen.port }).close();
+      if (listen.transport === "unix") {
+        if (!paths.has(listen.path)) await clearStaleSocket(listen.path);
+      } else if (!ports.has(listen.port)) {
+        Deno.listen({ hostname: listen.hostname, port: listen.port }).close();
+      }
     } catch (error) {
       throw new ListenError(index, error instanceof Error ? error.message : String(error));
     }
@@ -237,6 +252,15 @@ async function clearStaleSocket(path: string): Promise<void> {
   if (answer === null) return await Deno.remove(path);
   answer.close();
   throw new Deno.errors.AddrInUse("the address is in use");
+}
+
+/** Removes the files of the unix sockets that are not to be kept. */
+async function removeSockets(sockets: readonly Listen[], kept: readonly Listen[]): Promise<void> {
+  const paths = new Set(kept.map((listen) => listen.transport === "unix" ? listen.path : null));
+  for (const listen of sockets) {
+    if (listen.transport !== "unix" || paths.has(listen.path)) continue;
+    await Deno.remove(listen.path).catch(ignoreMissing);
+  }
 }
 
 function ignoreMissing(error: unknown): undefined {
@@ -255,6 +279,7 @@ function keptPorts(loops: Loops, next: Config): Map<number, number> {
 }
 
 function describeStartFailure(error: unknown, config: Config): string {
+  if (error instanceof CertificateError) return `${config.listen[error.index].text}: ${error.message}`;
   if (!(error instanceof ListenError)) return error instanceof Error ? error.message : String(error);
   const address = config.listen[error.index];
   const isTaken = /in use/i.test(error.message);

@@ -1,0 +1,17 @@
+/**
+ * The password loop: the Worker that computes the hashes of passwords, a tenth of a second of a core each, so that no client
+ * of a network loop waits for another's login. It has no permissions at all.
+ *
+ * @module
+ */
+
+import { verifyPassword } from "../route/verify_password.ts";
+import type { PasswordAnswer, PasswordQuestion, ToPasswords } from "../supervisor/messages.ts";
+import { receiveFromSupervisor } from "./worker.ts";
+
+receiveFromSupervisor(({ port }: ToPasswords) => {
+  port.onmessage = async ({ data }: MessageEvent<PasswordQuestion>) => {
+    const isGood = await verifyPassword(data.password, data.hash);
+    port.postMessage({ id: data.id, isGood } satisfies PasswordAnswer);
+  };
+});

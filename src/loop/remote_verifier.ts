@@ -1,0 +1,62 @@
+/**
+ * Passwords as a network loop has them looked at: by the password loop, over a port.
+ *
+ * @module
+ */
+
+import { HttpError } from "../http/error.ts";
+import type { Verifier } from "../route/auth.ts";
+import type { PasswordAnswer, PasswordQuestion } from "../supervisor/messages.ts";
+
+/** Questions of one loop that may wait: with bcrypt's cost 10 the last of them does so for some seconds. */
+const WAITING_MAX = 64;
+
+/** The network loop's end of `passwords.ts`. */
+export class RemoteVerifier implements Verifier {
+  readonly #waiting = new Map<number, PromiseWithResolvers<boolean>>();
+  #port: MessagePort;
+  #lastId = 0;
+
+  /** @param port To the password loop. */
+  constructor(port: MessagePort) {
+    this.#port = port;
+    this.#listen(port);
+  }
+
+  /**
+   * Asks.
+   *
+   * @throws {HttpError} 503: too many wait already, or the password loop was lost.
+   */
+  verify(password: string, hash: string): Promise<boolean> {
+    if (this.#waiting.size >= WAITING_MAX) {
+      return Promise.reject(unavailable("too many passwords wait to be looked at"));
+    }
+    const id = ++this.#lastId;
+    const answer = Promise.withResolvers<boolean>();
+    this.#waiting.set(id, answer);
+    this.#port.postMessage({ id, password, hash } satisfies PasswordQuestion);
+    return answer.promise;
+  }
+
+  /** Another password loop has taken over. */
+  replace(port: MessagePort): void {
+    this.#port.close();
+    const lost = [...this.#waiting.values()];
+    this.#waiting.clear();
+    this.#port = port;
+    this.#listen(port);
+    for (const answer of lost) answer.reject(unavailable("the password loop was lost"));
+  }
+
+  #listen(port: MessagePort): void {
+    port.onmessage = ({ data }: MessageEvent<PasswordAnswer>) => {
+      this.#waiting.get(data.id)?.resolve(data.isGood);
+      this.#waiting.delete(data.id);
+    };
+  }
+}
+
+function unavailable(reason: string): HttpError {
+  return new HttpError(503, reason, { fields: [["Retry-After", "1"]] });
+}
