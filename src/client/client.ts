@@ -471,7 +471,8 @@ export class Client implements Deadline, ExchangeClient {
       length: content.length,
       keepAlive: false,
     });
-    await this.#writeHead({ status: reply.status, fields: reply.fields, date: this.#host.date(), framing });
+    const { status, fields, moreFields } = reply;
+    await this.#writeHead({ status, fields, moreFields, date: this.#host.date(), framing });
     await this.#output.write(framing.hasBody ? content : NOTHING);
     this.#host.metrics.answered(reply.status, 0);
     this.#host.record?.({ ...record, bytes: content.length });
@@ -536,8 +537,9 @@ export class Client implements Deadline, ExchangeClient {
   }
 
   #responseHead(exchange: ClientExchange, reply: Reply, framing: ResponseFraming): ResponseHead {
-    const { status, reason } = reply;
-    return { status, reason, fields: exchange.responseFields(reply), date: this.#host.date(), framing };
+    const { status, reason, moreFields } = reply;
+    const fields = exchange.responseFields(reply);
+    return { status, reason, fields, moreFields, date: this.#host.date(), framing };
   }
 
   /** Gathers a head; only one that does not fit behind what is gathered has to wait. */

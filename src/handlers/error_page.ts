@@ -70,7 +70,8 @@ export function errorReply(error: RefusedWith, request: ErrorRequest): Reply {
   const type = pageType(request.accept);
   const fields = error.fields.length === 0 ? PLAIN_FIELDS[type] : withFields(error.fields, type);
   const page = RENDER[type](error.status, request.id);
-  const reply: Reply = { kind: "reply", status: error.status, fields, body: TEXT.encode(page) };
+  const moreFields: Field[] = [["X-Request-Id", request.id]];
+  const reply: Reply = { kind: "reply", status: error.status, fields, moreFields, body: TEXT.encode(page) };
   return error.close === true ? { ...reply, close: true } : reply;
 }
 

@@ -25,6 +25,8 @@ export interface Reply {
   readonly reason?: string;
   /** Without Date, Connection, Content-Length, Transfer-Encoding: the client adds what framing needs. */
   readonly fields: readonly Field[];
+  /** Further fields, where `fields` are those of many replies. */
+  readonly moreFields?: readonly Field[];
   /** The content, which is not sent with 204, 304, or to HEAD. */
   readonly body: ReplyBody;
   /** The connection closes after this answer. */
