@@ -12,6 +12,7 @@ import { parseTarget } from "../http/target.ts";
 import type { AccessRecord } from "../observe/record.ts";
 import type { Routed, Router } from "../route/router.ts";
 import type { SiteRoutes } from "../route/table.ts";
+import { ErrorPages } from "./error_pages.ts";
 import type { ClientExchange } from "./exchange.ts";
 
 /** A script that redirects to itself would do so for ever. */
@@ -20,6 +21,7 @@ const HOPS_MAX = 10;
 /** Turns exchanges into replies. */
 export class Answerer {
   readonly #router: Router;
+  readonly #pages: ErrorPages;
 
   /**
    * Makes an answerer for one configuration.
@@ -28,6 +30,7 @@ export class Answerer {
    */
   constructor(router: Router) {
     this.#router = router;
+    this.#pages = new ErrorPages(router);
   }
 
   /**
@@ -65,12 +68,9 @@ export class Answerer {
     return this.#follow(this.#handle(exchange, site), exchange, site, hops + 1);
   }
 
-  /** The reply to a request that is refused. */
-  refuse(exchange: ClientExchange, error: HttpError): Reply {
-    return errorReply(error, {
-      accept: exchange.head.fields.combined("accept"),
-      id: exchange.id,
-    });
+  /** The reply to a request that is refused: at once, unless the site has a page of its own for it. */
+  refuse(exchange: ClientExchange, error: HttpError): Reply | Promise<Reply> {
+    return this.#pages.reply(exchange, error);
   }
 
   /**
