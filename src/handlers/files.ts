@@ -238,8 +238,8 @@ export class FileServer {
     // Both before looking: what changes meanwhile is then seen in time.
     const nowMs = clock.now();
     const { generation } = cache;
+    const found = await this.#find(exchange, this.#remembered.get(rest)?.found ?? null);
     const known = this.#remembered.get(rest);
-    const found = await this.#find(exchange, known?.found ?? null);
     if (known !== undefined) {
       cache.remove(known);
       known.forget();
