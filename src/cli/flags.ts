@@ -50,7 +50,7 @@ export const SERVE_FLAGS = [
   { name: "workers", value: "N|auto", text: "event loops; auto: one a core", key: "workers" },
   { name: "dev", value: null, text: "show failures of scripts in the browser", key: null },
   { name: "log-format", value: "FORMAT", text: "combined, common or json", key: "log.format" },
-  { name: "quiet", value: null, text: "no lines about addresses and reloads", key: null },
+  { name: "quiet", value: null, text: "only warnings and errors; no access log", key: null },
 ] as const satisfies readonly Flag[];
 
 /** The flags of `exec`. */

@@ -7,6 +7,7 @@
 import { resolvePrograms } from "../cgi/programs.ts";
 import { statOrNull } from "../paths.ts";
 import { missingInterpreters } from "../config/warnings.ts";
+import type { Config } from "../config/config.ts";
 import { type ConfigFlags, DEFAULT_FILE, loadConfig, type LoadResult } from "../config/load.ts";
 import { EXIT_USAGE } from "./command.ts";
 import { flagValue, type ParsedFlags } from "./flags.ts";
@@ -28,7 +29,12 @@ export async function serve(parsed: ParsedFlags, terminal: Terminal): Promise<nu
     dev: parsed.flags.has("dev"),
   };
   const file = flagValue(parsed, "config");
-  const load = (): Promise<LoadResult> => loadConfig({ file, flags, env: terminal.env, cwd: terminal.cwd });
+  const load = async (): Promise<LoadResult> => {
+    const result = await loadConfig({ file, flags, env: terminal.env, cwd: terminal.cwd });
+    return "config" in result && parsed.flags.has("quiet")
+      ? { ...result, config: quieten(result.config) }
+      : result;
+  };
   const loaded = await load();
   if ("faults" in loaded) {
     sayFaults(terminal, loaded.faults);
@@ -45,9 +51,18 @@ export async function serve(parsed: ParsedFlags, terminal: Terminal): Promise<nu
     uid: null,
   });
   sayFaults(terminal, [...warnings, ...missing]);
-  const quiet = parsed.flags.has("quiet");
   const { runSupervisor } = await import("../supervisor/supervisor.ts");
-  return await runSupervisor(config, { quiet, reload: load });
+  return await runSupervisor(config, { reload: load });
+}
+
+/** The same, but that standard output stays silent and only warnings and errors are said. */
+function quieten(config: Config): Config {
+  const { access, level } = config.log;
+  const isShown = access === "stdout" || access === "stderr";
+  return {
+    ...config,
+    log: { ...config.log, access: isShown ? "off" : access, level: level === "error" ? level : "warn" },
+  };
 }
 
 /** Whether a bare name is that of a file in one of the folders of PATH. */

@@ -20,8 +20,6 @@ import { Trees } from "./trees.ts";
 
 /** How the supervisor is started. */
 export interface SupervisorOptions {
-  /** No lines about addresses and reloads on standard error. */
-  readonly quiet: boolean;
   /** Reads the configuration anew, for SIGHUP. */
   readonly reload: () => Promise<{ config: Config } | { faults: readonly Fault[] }>;
 }
@@ -195,7 +193,6 @@ class Supervisor implements LoopsHost {
   }
 
   #announce(): void {
-    if (this.#options.quiet) return;
     this.#config.listen.forEach((listen, index) => {
       console.error(`pollux: listening on ${describeAddress(listen, this.#loops.ports.get(index))}`);
     });
