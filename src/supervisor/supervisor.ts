@@ -6,7 +6,7 @@
  */
 
 import { resolvePrograms, runnable } from "../cgi/programs.ts";
-import type { Config, Listen } from "../config/config.ts";
+import type { Config, Listen, LogConfig } from "../config/config.ts";
 import { type Fault, formatFault } from "../config/fault.ts";
 import { LogFile } from "../observe/log_file.ts";
 import { formatErrorLine, isLogged } from "../observe/loop_logger.ts";
@@ -48,7 +48,7 @@ class Supervisor implements LoopsHost {
   readonly log: Logger = {
     log: (level, message) => {
       if (!isLogged(level, this.#config.log.level)) return;
-      this.#errorLog.write(new TextEncoder().encode(formatErrorLine(Date.now(), level, message) + "\n"));
+      this.#logs.error.write(new TextEncoder().encode(formatErrorLine(Date.now(), level, message) + "\n"));
     },
   };
   readonly trees: Trees = new Trees(this.log);
@@ -57,8 +57,9 @@ class Supervisor implements LoopsHost {
   readonly environment: Readonly<Record<string, string>>;
 
   readonly #options: SupervisorOptions;
-  readonly #accessLog: LogFile | null;
-  readonly #errorLog: LogFile;
+  #logs: Logs;
+  /** One reload at a time. */
+  #reloading: Promise<void> = Promise.resolve();
   readonly #done = Promise.withResolvers<number>();
   readonly #draining = new Set<Promise<void>>();
   #config: Config;
@@ -68,14 +69,13 @@ class Supervisor implements LoopsHost {
   private constructor(
     config: Config,
     options: SupervisorOptions,
-    logs: { access: LogFile | null; error: LogFile },
+    logs: Logs,
     temp: string,
     certificates: ReadonlyMap<number, PemPair>,
   ) {
     this.#config = config;
     this.#options = options;
-    this.#accessLog = logs.access;
-    this.#errorLog = logs.error;
+    this.#logs = logs;
     this.temp = temp;
     this.connections = ConnectionCount.memory();
     this.environment = Deno.env.toObject();
@@ -84,11 +84,7 @@ class Supervisor implements LoopsHost {
 
   static async create(config: Config, options: SupervisorOptions): Promise<Supervisor> {
     const certificates = await readCertificates(config);
-    const { access, error } = config.log;
-    const logs = {
-      access: access === "off" ? null : await openLog(access),
-      error: await openLog(error),
-    };
+    const logs = await openLogs(config.log, null);
     const temp = await Deno.makeTempDir({ dir: config.temp, prefix: "pollux-" });
     return new Supervisor(config, options, logs, temp, certificates);
   }
@@ -115,8 +111,7 @@ class Supervisor implements LoopsHost {
 
   /** Lines of a loop. */
   writeLog(message: LogMessage): void {
-    const log = message.log === "access" ? this.#accessLog : this.#errorLog;
-    log?.write(message.lines);
+    this.#logs[message.log]?.write(message.lines);
   }
 
   /** Stops the server with exit status 1. */
@@ -135,7 +130,7 @@ class Supervisor implements LoopsHost {
   #handleSignals(): Signals {
     return listenForSignals({
       stop: () => this.#stop(),
-      reload: () => this.#reload(),
+      reload: () => this.#reloading = this.#reloading.then(() => this.#reload()),
       reopen: () => this.#reopenLogs(),
     });
   }
@@ -159,11 +154,14 @@ class Supervisor implements LoopsHost {
       for (const fault of read.faults) this.log.log("error", `not reloaded: ${formatFault(fault)}`);
       return;
     }
+    const before = { config: this.#config.log, logs: this.#logs };
     try {
+      this.#changeLogs(await openLogs(read.config.log, before));
       const plan = this.#plan(read.config, await readCertificates(read.config));
       if (!this.#loops.configure(plan)) await this.#replaceLoops(plan);
     } catch (error) {
       this.log.log("error", `not reloaded: ${describeStartFailure(error, read.config)}`);
+      this.#changeLogs(await openLogs(before.config, { config: read.config.log, logs: this.#logs }));
       return;
     }
     this.#config = read.config;
@@ -189,7 +187,14 @@ class Supervisor implements LoopsHost {
   }
 
   async #reopenLogs(): Promise<void> {
-    await Promise.all([this.#accessLog?.reopen(), this.#errorLog.reopen()]);
+    await Promise.all([this.#logs.access?.reopen(), this.#logs.error.reopen()]);
+  }
+
+  #changeLogs(logs: Logs): void {
+    const old = this.#logs;
+    this.#logs = logs;
+    if (old.access !== logs.access) old.access?.close(LOG_FLUSH_MS);
+    if (old.error !== logs.error) old.error.close(LOG_FLUSH_MS);
   }
 
   #announce(): void {
@@ -201,8 +206,28 @@ class Supervisor implements LoopsHost {
   async #cleanUp(): Promise<void> {
     await removeSockets(this.#config.listen, []);
     await Deno.remove(this.temp, { recursive: true }).catch(ignoreMissing);
-    await Promise.all([this.#accessLog?.close(LOG_FLUSH_MS), this.#errorLog.close(LOG_FLUSH_MS)]);
+    await Promise.all([this.#logs.access?.close(LOG_FLUSH_MS), this.#logs.error.close(LOG_FLUSH_MS)]);
   }
+}
+
+/** The two logs; null: there is no access log. */
+interface Logs {
+  readonly access: LogFile | null;
+  readonly error: LogFile;
+}
+
+/** Opens what is not open already. */
+async function openLogs(
+  config: LogConfig,
+  open: { readonly config: LogConfig; readonly logs: Logs } | null,
+): Promise<Logs> {
+  const access = open?.config.access === config.access
+    ? open.logs.access
+    : config.access === "off"
+    ? null
+    : await openLog(config.access);
+  const error = open?.config.error === config.error ? open.logs.error : await openLog(config.error);
+  return { access, error };
 }
 
 async function openLog(target: string): Promise<LogFile> {
