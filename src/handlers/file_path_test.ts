@@ -33,6 +33,7 @@ Deno.test({
   name: "mayNameFile() refuses dot segments, empty segments and NUL, even where hidden names are served",
   permissions: "none",
   fn() {
+    assertFalse(mayNameFile("/a/.pollux-upload-1", { ...RULES, hidden: true }), "an upload under way");
     for (
       const rest of ["/.", "/..", "/../a", "/a/..", "/a/./b", "//a", "//", "/a//b", "/a//", "/a\0", "/\0"]
     ) {
