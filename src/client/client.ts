@@ -21,15 +21,18 @@ import {
   type ResponseHead,
   writeResponseHead,
 } from "../http/response.ts";
+import { readProxyHeader } from "../http/proxy_protocol.ts";
 import type { Logger } from "../observe/logger.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { AccessRecord } from "../observe/record.ts";
 import type { Clock, Deadline } from "../time/clock.ts";
+import type { AddressSet } from "../route/access.ts";
 import type { Answerer } from "./answerer.ts";
 import type { BodyLimits } from "./body.ts";
 import { ClientExchange, type ExchangeClient } from "./exchange.ts";
 import { Input } from "./input.ts";
 import { Output } from "./output.ts";
+import { peerBehind } from "./peer.ts";
 import { type Event, type State, step } from "./states.ts";
 
 /** A connection, as of `Deno.Conn`. */
@@ -70,6 +73,12 @@ export interface ClientHost {
   nextRequestId(): string;
   /** The server is stopping: answers close their connections. */
   isDraining(): boolean;
+  /** Whose Forwarded and X-Forwarded-* fields are believed. */
+  readonly trustedProxies: AddressSet;
+  /** Whether a connection to this address begins with a header of the PROXY protocol. */
+  hasProxyProtocol(listenIndex: number): boolean;
+  /** The PROXY protocol has said who the client is; false: it has too many connections. */
+  identify(client: Client, address: string): boolean;
   /** The client is gone and holds nothing any more. */
   over(client: Client): void;
 }
@@ -86,8 +95,6 @@ const GATHERED = Symbol("gathered");
 
 /** A client's way from its first byte to its last. */
 export class Client implements Deadline, ExchangeClient {
-  /** Who it is. */
-  readonly peer: Peer;
   /** Which address it came to: an index into `Config.listen`. */
   readonly listenIndex: number;
   /** What it sends. */
@@ -98,6 +105,7 @@ export class Client implements Deadline, ExchangeClient {
   /** Milliseconds of the clock. */
   readonly now: () => number;
 
+  #peer: Peer;
   readonly #connection: Connection;
   readonly #host: ClientHost;
   readonly #output: Output;
@@ -126,7 +134,7 @@ export class Client implements Deadline, ExchangeClient {
    * @param listenIndex Which address it came to.
    */
   constructor(connection: Connection, peer: Peer, listenIndex: number, host: ClientHost) {
-    this.peer = peer;
+    this.#peer = peer;
     this.listenIndex = listenIndex;
     this.#connection = connection;
     this.#host = host;
@@ -167,7 +175,7 @@ export class Client implements Deadline, ExchangeClient {
     this.#readDeadlineMs = clock.now() + timeouts.headerMs;
     try {
       await this.#connection.handshake?.();
-      await this.#run();
+      if (!this.#host.hasProxyProtocol(this.listenIndex) || await this.#readProxyHeader()) await this.#run();
     } catch (error) {
       this.#failed(error);
     }
@@ -265,6 +273,53 @@ export class Client implements Deadline, ExchangeClient {
 
   #startGoneDeadline(exchange: ClientExchange): void {
     this.#goneDeadlineMs = this.#host.clock.now() + exchange.clientGoneMs;
+  }
+
+  /** Who asks, trusted proxies seen through. */
+  peerOf(head: ParsedHead): Peer {
+    return peerBehind(this.#peer, head.fields, this.#host.trustedProxies);
+  }
+
+  /** Reads what the proxy in front says of its client; whether requests may follow. */
+  async #readProxyHeader(): Promise<boolean> {
+    const { input } = this;
+    try {
+      let header = readProxyHeader(input.buffer, input.start, input.end);
+      while (header === null) {
+        if (!await this.#more()) return false;
+        header = readProxyHeader(input.buffer, input.start, input.end);
+      }
+      for (let left = header.bytes;;) {
+        const bytes = Math.min(left, input.end - input.start);
+        input.start += bytes;
+        left -= bytes;
+        if (left === 0) break;
+        if (!await this.#more()) return false;
+      }
+      if (header.source === null) return true;
+      if (!this.#host.identify(this, header.source.address)) {
+        throw new HttpError(503, "too many connections of one address", {
+          fields: [["Retry-After", "1"]],
+          close: true,
+        });
+      }
+      this.#peer = { ...this.#peer, ...header.source };
+      return true;
+    } catch (error) {
+      if (!(error instanceof HttpError)) throw error;
+      await this.#refuse(error);
+      return false;
+    }
+  }
+
+  /** Waits for more of what is being read; false where none comes, which is answered. */
+  async #more(): Promise<boolean> {
+    this.#awaitInput();
+    const hasMore = await this.input.fill();
+    if (this.#lateRefusal !== null) await this.#lateRefusal;
+    else if (hasMore) this.#inputCame();
+    else await this.#endedEarly();
+    return hasMore && this.#lateRefusal === null;
   }
 
   /** Reads and answers until the connection ends. */
@@ -460,7 +515,12 @@ export class Client implements Deadline, ExchangeClient {
   async #refuse(error: HttpError, head: ParsedHead | null = null): Promise<void> {
     this.#setIdle(false);
     this.#readDeadlineMs = Infinity;
-    const { reply, record } = this.#host.answerer.refuseUnread(this.peer, error, head, this.nextRequestId());
+    const { reply, record } = this.#host.answerer.refuseUnread(
+      head === null ? this.#peer : this.peerOf(head),
+      error,
+      head,
+      this.nextRequestId(),
+    );
     const content = reply.body instanceof Uint8Array ? reply.body : NOTHING;
     this.#step("refuse");
     this.#step("send");

@@ -10,6 +10,7 @@ import {
 import { HttpError } from "../http/error.ts";
 import { Metrics } from "../observe/metrics.ts";
 import type { AccessRecord } from "../observe/record.ts";
+import { AddressSet } from "../route/access.ts";
 import { Router } from "../route/router.ts";
 import { ManualClock } from "../time/clock.ts";
 import { Answerer } from "./answerer.ts";
@@ -85,6 +86,9 @@ class Bench {
       date: () => "Sun, 06 Nov 1994 08:49:37 GMT",
       nextRequestId: () => `r${++ids}`,
       isDraining: () => this.isDraining,
+      trustedProxies: new AddressSet([]),
+      hasProxyProtocol: () => false,
+      identify: () => true,
       over: () => {},
     };
     const peer = {

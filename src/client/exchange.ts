@@ -24,8 +24,6 @@ import type { Input } from "./input.ts";
 
 /** What an exchange needs of its client. */
 export interface ExchangeClient extends BodyHost {
-  /** Who the client is. */
-  readonly peer: Peer;
   /** Which address it came to: an index into `Config.listen`. */
   readonly listenIndex: number;
   /** What it sends. */
@@ -38,6 +36,8 @@ export interface ExchangeClient extends BodyHost {
   readonly bodyLimits: BodyLimits;
   /** An id that no other request of this server has. */
   nextRequestId(): string;
+  /** Who asks, trusted proxies seen through. */
+  peerOf(head: ParsedHead): Peer;
   /** A script or gateway is wanted. */
   delegated(): void;
   /** It was, and another path answers instead. */
@@ -67,6 +67,7 @@ export class ClientExchange implements Exchange {
   #site: Site | null = null;
   #routed: Routed | null = null;
   #isLocal = false;
+  #peer: Peer | null = null;
 
   /**
    * Makes the exchange of a head that was read.
@@ -127,7 +128,7 @@ export class ClientExchange implements Exchange {
   }
 
   get peer(): Peer {
-    return this.#client.peer;
+    return this.#peer ??= this.#client.peerOf(this.head);
   }
 
   /** Which address it came to. */

@@ -13,6 +13,7 @@ import { formatHttpDate } from "../http/date.ts";
 import type { Logger } from "../observe/logger.ts";
 import { Metrics } from "../observe/metrics.ts";
 import type { AccessRecord } from "../observe/record.ts";
+import type { AddressSet } from "../route/access.ts";
 import { Passwords } from "../route/auth.ts";
 import type { FromNetwork, ToNetwork } from "../supervisor/messages.ts";
 import { LoopClock } from "../time/clock.ts";
@@ -47,7 +48,8 @@ class NetworkLoop implements ClientHost, ListenerHost {
   readonly #surroundings: ServiceSurroundings;
   readonly #scripts: BridgedScripts;
   readonly #verifier: RemoteVerifier | null;
-  readonly #clients = new Set<Client>();
+  /** Each with the address by which it is counted. */
+  readonly #clients = new Map<Client, string>();
   readonly #listeners: Listener[] = [];
   readonly #connections: ConnectionCount;
   readonly #requestIdPrefix: string;
@@ -99,6 +101,10 @@ class NetworkLoop implements ClientHost, ListenerHost {
     return this.#service.answerer;
   }
 
+  get trustedProxies(): AddressSet {
+    return this.#service.trustedProxies;
+  }
+
   get record(): ((record: AccessRecord) => void) | null {
     return this.#service.record;
   }
@@ -146,20 +152,37 @@ class NetworkLoop implements ClientHost, ListenerHost {
   }
 
   accept(connection: Connection, peer: Peer, listenIndex: number): void {
-    if (!this.#connections.enter(peer.address, this.limits)) {
+    const address = this.hasProxyProtocol(listenIndex) ? "" : this.#countedAddress(peer.address);
+    if (!this.#connections.enter(address, this.limits)) {
       refuseConnection(connection, this.clock);
       this.metrics.add("connectionsRefused");
       return;
     }
     this.metrics.add("connections");
     const client = new Client(connection, peer, listenIndex, this);
-    this.#clients.add(client);
+    this.#clients.set(client, address);
     client.serve();
   }
 
+  hasProxyProtocol(listenIndex: number): boolean {
+    return this.#config.listen[listenIndex].proxyProtocol;
+  }
+
+  identify(client: Client, address: string): boolean {
+    const counted = this.#countedAddress(address);
+    if (!this.#connections.enterAddress(counted, this.limits)) return false;
+    this.#clients.set(client, counted);
+    return true;
+  }
+
+  /** A trusted proxy has as many connections as its clients need. */
+  #countedAddress(address: string): string {
+    return this.trustedProxies.has(address) ? "" : address;
+  }
+
   over(client: Client): void {
+    this.#connections.leave(this.#clients.get(client) ?? "");
     this.#clients.delete(client);
-    this.#connections.leave(client.peer.address);
     if (this.#isClosed && this.#clients.size === 0) this.#drained();
   }
 
@@ -184,14 +207,14 @@ class NetworkLoop implements ClientHost, ListenerHost {
     this.#isDraining = true;
     await Promise.all(this.#listeners.map((listener) => listener.close()));
     this.#isClosed = true;
-    for (const client of this.#clients) client.drain();
+    for (const client of this.#clients.keys()) client.drain();
     if (this.#clients.size === 0) this.#drained();
   }
 
   #stop(): void {
     this.#isDraining = true;
     for (const listener of this.#listeners) listener.closeNow();
-    for (const client of [...this.#clients]) client.destroy("shutdown");
+    for (const client of [...this.#clients.keys()]) client.destroy("shutdown");
     this.#drained();
   }
 

@@ -12,6 +12,7 @@ import type { Batch } from "../observe/batch.ts";
 import type { Logger } from "../observe/logger.ts";
 import { LoopLogger } from "../observe/loop_logger.ts";
 import type { AccessRecord } from "../observe/record.ts";
+import { AddressSet } from "../route/access.ts";
 import type { Passwords } from "../route/auth.ts";
 import { RateTable } from "../route/rate.ts";
 import { Router } from "../route/router.ts";
@@ -40,14 +41,17 @@ export class Service {
   readonly log: Logger;
   /** Turns requests into replies. */
   readonly answerer: Answerer;
+  /** Whose Forwarded and X-Forwarded-* fields are believed. */
+  readonly trustedProxies: AddressSet;
   /** Takes a finished request for the access log; null: there is none. */
   readonly record: ((record: AccessRecord) => void) | null;
 
   /** Makes every route's handler. */
   constructor(setup: LoopSetup, surroundings: ServiceSurroundings) {
-    const { limits, timeouts, log } = setup.config;
+    const { limits, timeouts, log, trustedProxies } = setup.config;
     const { accessBatch, errorBatch } = surroundings;
     this.limits = limits;
+    this.trustedProxies = new AddressSet(trustedProxies);
     this.timeouts = timeouts;
     this.bodyLimits = {
       bodyBytes: limits.bodyBytes,
