@@ -39,16 +39,17 @@ export class TemporaryFile {
   static async create(folder: LocatedFolder, mode: number | null): Promise<TemporaryFile> {
     const name = TEMPORARY_PREFIX + crypto.randomUUID();
     const path = pathIn(folder.path, name);
+    let temporary: TemporaryFile | null = null;
     try {
       const options = { write: true, createNew: true, mode: (mode ?? NEW_FILE_MODE) & 0o666 };
-      const temporary = new TemporaryFile(path, await Deno.open(path, options));
+      temporary = new TemporaryFile(path, await Deno.open(path, options));
       // The folder may have been exchanged for a link since it was located.
       if (Deno.realPathSync(path) === pathIn(folder.realPath, name)) return temporary;
-      temporary.discard();
+      throw new HttpError(409, `${folder.path} did not stay the same folder`);
     } catch (error) {
+      temporary?.discard();
       throw storageError(error);
     }
-    throw new HttpError(409, `${folder.path} did not stay the same folder`);
   }
 
   /**
