@@ -39,6 +39,13 @@ export interface ProcessHooks {
   now(): number;
 }
 
+/**
+ * Standard error is taken no faster than so much in so long, in bytes and milliseconds: a script that floods it has to wait,
+ * and not all others for this loop.
+ */
+const ERRORS_BYTES_MAX = 1 << 20;
+const ERRORS_WINDOW_MS = 50;
+
 /** Variables that together belong to one request only, as long as it lasts. */
 const MARK_NAMES: readonly string[] = ["REMOTE_ADDR", "REMOTE_PORT", "SERVER_PORT", "REQUEST_URI"];
 
@@ -123,6 +130,29 @@ function isFolder(path: string): boolean {
   }
 }
 
+/** Sees to it that standard error is taken no faster than its bounds. */
+class Pace {
+  #beganMs = performance.now();
+  #bytes = 0;
+
+  /** Counts so many bytes more; whether that is enough for now. */
+  isOver(bytes: number): boolean {
+    const nowMs = performance.now();
+    if (nowMs - this.#beganMs >= ERRORS_WINDOW_MS) {
+      this.#beganMs = nowMs;
+      this.#bytes = 0;
+    }
+    this.#bytes += bytes;
+    return this.#bytes >= ERRORS_BYTES_MAX;
+  }
+
+  /** Resolves when the next may be taken. */
+  rest(): Promise<void> {
+    const restMs = this.#beganMs + ERRORS_WINDOW_MS - performance.now();
+    return new Promise((resolve) => setTimeout(resolve, restMs));
+  }
+}
+
 /** A process that was started. */
 class Process implements ScriptRun {
   readonly started: Promise<number>;
@@ -188,6 +218,7 @@ class Process implements ScriptRun {
   }
 
   closeInput(): void {
+    if (this.#reason !== null) return;
     const input = this.#input;
     this.#input = null;
     // It fails when the script has closed it from the other end: then it is closed.
@@ -202,7 +233,8 @@ class Process implements ScriptRun {
       const { killGraceMs, env } = this.#spec;
       this.#killed = this.#hooks.trees.endTree(this.#child.pid, killGraceMs, treeMarks(env));
     }
-    this.#abortInput();
+    // Its input stays open until it is gone: content that broke off must not look as if it had ended.
+    this.#letWriteGo?.();
   }
 
   /** From the start to the last trace of it. */
@@ -222,10 +254,10 @@ class Process implements ScriptRun {
   async #readErrors(): Promise<void> {
     const { pid } = this.#child;
     const lines = new StderrLines((line) => this.#hooks.onStderr(line, pid));
-    for (;;) {
-      const bytes = await this.#errors.read();
-      if (bytes === null) break;
+    const pace = new Pace();
+    for (let bytes = await this.#errors.read(); bytes !== null; bytes = await this.#errors.read()) {
       lines.push(bytes, this.#hooks.now());
+      if (pace.isOver(bytes.length)) await pace.rest();
     }
     lines.end(this.#hooks.now());
   }

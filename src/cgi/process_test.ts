@@ -248,3 +248,41 @@ Deno.test({
     assertEquals(treeMarks(env.slice(0, -2)), []);
   },
 });
+
+Deno.test("startProcess() takes standard error no faster than it has to", async () => {
+  const beganMs = performance.now();
+  const { run, errors } = start("head -c 8388608 /dev/zero >&2; echo >&2; echo done >&2; echo answer");
+  // The answer does not wait for it.
+  assertEquals(await readAll(run), "answer\n");
+  assertEquals(await run.ended, { code: 0, signal: null });
+  assertEquals(errors.at(-1), "done");
+  // 8 MiB at 1 MiB in 50 ms; a slow machine only takes longer.
+  assert(performance.now() - beganMs > 300);
+});
+
+Deno.test("end() never looks like the end of the input", async () => {
+  const { run, trees } = start("cat > /dev/null; echo whole >&2", { hasInput: true });
+  let kill = () => {};
+  // The kill takes its time: it is the supervisor's to do.
+  const asked = Promise.withResolvers<void>();
+  trees.endTree = (pid) => {
+    asked.resolve();
+    return new Promise((resolve) => {
+      kill = () => {
+        Deno.kill(pid, "SIGKILL");
+        resolve();
+      };
+    });
+  };
+  await run.started;
+  assert(await run.write(new TextEncoder().encode("half")));
+  run.end("clientGone");
+  await asked.promise;
+  run.closeInput();
+  assertEquals(await run.write(new TextEncoder().encode("more")), false);
+  const ended = run.ended.then(() => "ended");
+  const later = new Promise<string>((resolve) => setTimeout(() => resolve("still reading"), 50));
+  assertEquals(await Promise.race([ended, later]), "still reading");
+  kill();
+  assertEquals((await run.ended).signal, "SIGKILL");
+});
