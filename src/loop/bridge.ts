@@ -28,6 +28,7 @@ const NO_EXIT: ScriptExit = { code: -1, signal: null };
 export class BridgedScripts implements Scripts {
   readonly #now: () => number;
   readonly #runs = new Map<number, BridgedRun>();
+  readonly #wanted: () => void;
   #port: MessagePort;
   #lastId = 0;
 
@@ -36,15 +37,18 @@ export class BridgedScripts implements Scripts {
    *
    * @param port The bridge.
    * @param now Milliseconds of the loop's clock.
+   * @param wanted Called when the first script is wanted.
    */
-  constructor(port: MessagePort, now: () => number) {
+  constructor(port: MessagePort, now: () => number, wanted: () => void) {
     this.#port = port;
     this.#now = now;
+    this.#wanted = wanted;
     this.#listen(port);
   }
 
   /** Takes a place in the queue and starts the script as soon as there is one free. */
   start(spec: ScriptSpec): ScriptRun {
+    if (this.#lastId === 0) this.#wanted();
     const id = ++this.#lastId;
     const run = new BridgedRun(id, this.#port, this.#now, () => this.#runs.delete(id));
     this.#runs.set(id, run);

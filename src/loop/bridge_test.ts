@@ -20,13 +20,14 @@ const SPEC: ScriptSpec = {
 /** The script loop's end, played by a test. */
 class FarEnd implements Disposable {
   readonly scripts: BridgedScripts;
+  wanted = 0;
   readonly #port: MessagePort;
   readonly #received: ToBridge[] = [];
   #wake: (() => void) | null = null;
 
   constructor() {
     const { port1, port2 } = new MessageChannel();
-    this.scripts = new BridgedScripts(port1, () => 42);
+    this.scripts = new BridgedScripts(port1, () => 42, () => this.wanted++);
     this.#port = port2;
     port2.onmessage = ({ data }: MessageEvent<ToBridge>) => {
       this.#received.push(data);
@@ -71,6 +72,7 @@ Deno.test("a bridged run gives what its script writes, in order, and then how it
   assertEquals(await run.read(), null);
   assertEquals(await run.ended, { code: 3, signal: null });
   assertEquals(run.lastSignMs, 42);
+  assertEquals(far.wanted, 1);
 });
 
 Deno.test("a writer that fills the window waits until the script has taken something", async () => {

@@ -66,7 +66,7 @@ class NetworkLoop implements ClientHost, ListenerHost {
     this.#config = setup.config;
     this.metrics = new Metrics(setup.metrics);
     this.#verifier = passwords === null ? null : new RemoteVerifier(passwords);
-    this.#scripts = new BridgedScripts(bridge, () => this.clock.now());
+    this.#scripts = new BridgedScripts(bridge, () => this.clock.now(), () => post({ kind: "scriptsWanted" }));
     this.#connections = new ConnectionCount(setup.connections);
     this.#requestIdPrefix = crypto.randomUUID().slice(0, 8) + setup.loop.toString(36);
     this.#surroundings = {

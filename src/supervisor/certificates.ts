@@ -33,12 +33,18 @@ export class CertificateError extends Error {
 export async function readCertificates(config: Config): Promise<Map<number, PemPair>> {
   const pairs = new Map<number, PemPair>();
   for (const [index, listen] of config.listen.entries()) {
-    if (listen.tls !== null) pairs.set(index, await readPair(index, listen.tls));
+    if (listen.tls !== null) pairs.set(index, await readCertificate(index, listen.tls));
   }
   return pairs;
 }
 
-async function readPair(index: number, tls: NonNullable<Listen["tls"]>): Promise<PemPair> {
+/**
+ * Reads one certificate and its key.
+ *
+ * @param index Which address: an index into `Config.listen`.
+ * @throws {CertificateError} As {@linkcode readCertificates}.
+ */
+export async function readCertificate(index: number, tls: NonNullable<Listen["tls"]>): Promise<PemPair> {
   const fail = (message: string) => new CertificateError(index, message);
   const cert = await readPem(tls.cert, fail);
   const key = await readPem(tls.key, fail);

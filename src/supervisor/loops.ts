@@ -67,6 +67,9 @@ const DEATHS_MS = 10_000;
 /** How long ended scripts may take to be gone. */
 const SCRIPTS_GONE_MS = 3_000;
 
+/** So long after the start the script loop starts as well, if no request has wanted it before. */
+const SCRIPT_LOOP_DELAY_MS = 250;
+
 interface NetworkLoop {
   readonly number: number;
   readonly worker: Worker;
@@ -102,7 +105,11 @@ export class Loops {
   readonly #deaths: number[] = [];
   #plan: LoopsPlan;
   #rates: SharedArrayBuffer | null;
+  /** null until a script is wanted. */
   #script: ScriptLoopHandle | null = null;
+  #soon: ReturnType<typeof setTimeout> | undefined;
+  /** Bridges that wait for the script loop; what is sent over them waits too. */
+  #waitingBridges: { readonly loop: number; readonly bridge: MessagePort }[] = [];
   #passwords: Worker | null = null;
   #isStopping = false;
 
@@ -130,12 +137,12 @@ export class Loops {
    * @throws {ListenError} An address is taken or may not be used.
    */
   async start(): Promise<void> {
-    this.#startScriptLoop();
     if (hasAuth(this.config)) this.#startPasswordLoop();
     // The first loop chooses the port where it is 0, and the others share it.
     await this.#startNetworkLoop(0);
     const others = Array.from({ length: this.config.workers - 1 }, (_, i) => this.#startNetworkLoop(i + 1));
     await Promise.all(others);
+    if (hasScripts(this.config)) this.#soon = setTimeout(() => this.#wantScriptLoop(), SCRIPT_LOOP_DELAY_MS);
   }
 
   /**
@@ -173,6 +180,7 @@ export class Loops {
   /** Stops accepting and resolves when the last client is done, or after `deadlineMs` by force; no script is left. */
   async stop(deadlineMs: number): Promise<void> {
     this.#isStopping = true;
+    clearTimeout(this.#soon);
     const loops = [...this.#networks];
     for (const { worker } of loops) post(worker, { kind: "drain" });
     const isDone = await within(Promise.all(loops.map(({ drained }) => drained.promise)), deadlineMs);
@@ -211,7 +219,7 @@ export class Loops {
     return { config, programs, loop, temp, metrics, connections, rates: this.#rates };
   }
 
-  #startScriptLoop(): void {
+  #startScriptLoop(): ScriptLoopHandle {
     const memory = PidTable.memory(this.config.cgi.maxProcesses);
     const worker = startWorker("script", scriptPermissions(this.config, this.#plan.runnable));
     const handle: ScriptLoopHandle = {
@@ -227,6 +235,7 @@ export class Loops {
       this.#scriptLoopDied(handle, event.message);
     };
     worker.postMessage({ kind: "setup", setup: this.#setup(0), pids: memory } satisfies ToScript);
+    return handle;
   }
 
   #fromScript(handle: ScriptLoopHandle, message: FromScript): void {
@@ -264,11 +273,19 @@ export class Loops {
     await this.#endOrphans(handle.pids);
   }
 
-  /** Makes a bridge, gives its one end to the script loop and returns the other. */
+  /** Makes a bridge, gives its one end to the script loop (or keeps it until there is one) and returns the other. */
   #bridge(loop: number): MessagePort {
-    const { port1, port2 } = new MessageChannel();
-    this.#script?.worker.postMessage({ kind: "bridge", loop, bridge: port1 } satisfies ToScript, [port1]);
+    const { port1: bridge, port2 } = new MessageChannel();
+    if (this.#script === null) this.#waitingBridges.push({ loop, bridge });
+    else passBridge(this.#script.worker, loop, bridge);
     return port2;
+  }
+
+  /** The script loop is not needed to answer the first request for a file, so it starts a little later, or when it is. */
+  #wantScriptLoop(): void {
+    if (this.#script !== null || this.#isStopping) return;
+    const { worker } = this.#startScriptLoop();
+    for (const { loop, bridge } of this.#waitingBridges.splice(0)) passBridge(worker, loop, bridge);
   }
 
   #startPasswordLoop(): void {
@@ -334,6 +351,9 @@ export class Loops {
         for (const { index, port } of message.ports) this.ports.set(index, port);
         loop.listening.resolve();
         break;
+      case "scriptsWanted":
+        this.#wantScriptLoop();
+        break;
       case "refused":
         loop.listening.reject(new ListenError(message.index, message.message));
         break;
@@ -371,6 +391,18 @@ export class Loops {
     this.#host.giveUp(`loops died ${DEATHS_MAX} times within ${DEATHS_MS / 1000} s; the last: ${reason}`);
     return false;
   }
+}
+
+function passBridge(worker: Worker, loop: number, bridge: MessagePort): void {
+  worker.postMessage({ kind: "bridge", loop, bridge } satisfies ToScript, [bridge]);
+}
+
+function hasScripts(config: Config): boolean {
+  return config.sites.some(({ routes }) =>
+    routes.some(({ handler }) =>
+      handler.kind === "cgi" || (handler.kind === "files" && handler.scripts.length > 0)
+    )
+  );
 }
 
 function post(worker: Worker, message: ToNetwork, transfer: Transferable[] = []): void {

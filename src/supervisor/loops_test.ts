@@ -67,7 +67,8 @@ class Bench implements AsyncDisposable {
 
   /** Makes a loop throw where nobody catches it: it is set up a second time. */
   crash(kind: "script" | "network"): void {
-    this.workers[kind === "script" ? 0 : 1].postMessage({ kind: "setup" });
+    // The network loop is started first, the script loop once a script is wanted.
+    this.workers[kind === "script" ? 1 : 0].postMessage({ kind: "setup" });
   }
 
   /** Resolves once `text` was logged. */

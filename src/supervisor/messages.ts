@@ -76,6 +76,8 @@ export type FromNetwork =
     readonly kind: "listening";
     readonly ports: readonly { readonly index: number; readonly port: number }[];
   }
+  /** The first script is wanted. */
+  | { readonly kind: "scriptsWanted" }
   /** An address cannot be listened on. */
   | { readonly kind: "refused"; readonly index: number; readonly message: string }
   | LogMessage
