@@ -9,6 +9,7 @@ import type { Fault } from "../config/fault.ts";
 import { DEFAULT_FILE, loadConfig } from "../config/load.ts";
 import { findWarnings } from "../config/warnings.ts";
 import { EXIT_OK, EXIT_USAGE } from "./command.ts";
+import { certificateFaults, passwordFileWarnings } from "./credentials.ts";
 import { flagValue, type ParsedFlags } from "./flags.ts";
 import { sayFaults, sayUsage, type Terminal } from "./terminal.ts";
 
@@ -28,6 +29,11 @@ export async function check(parsed: ParsedFlags, terminal: Terminal): Promise<nu
   }
   const { config, routeKeys } = loaded;
   const fileName = file ?? (config.file === null ? null : DEFAULT_FILE);
+  const faults = await certificateFaults(config, fileName);
+  if (faults.length > 0) {
+    sayFaults(terminal, faults);
+    return EXIT_USAGE;
+  }
   const programs = resolvePrograms(config, terminal.env.get("PATH") ?? "");
   const warnings = findWarnings(config, {
     fileName,
@@ -42,7 +48,7 @@ export async function check(parsed: ParsedFlags, terminal: Terminal): Promise<nu
     key: "",
     message,
   }));
-  sayFaults(terminal, [...loaded.warnings, ...warnings, ...ofPrograms]);
+  sayFaults(terminal, [...loaded.warnings, ...warnings, ...passwordFileWarnings(config), ...ofPrograms]);
   terminal.out(`${fileName ?? `no ${DEFAULT_FILE} here; the defaults`}: valid`);
   return EXIT_OK;
 }

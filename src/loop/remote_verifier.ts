@@ -17,7 +17,11 @@ export class RemoteVerifier implements Verifier {
   #port: MessagePort;
   #lastId = 0;
 
-  /** @param port To the password loop. */
+  /**
+   * Nobody waits yet.
+   *
+   * @param port To the password loop.
+   */
   constructor(port: MessagePort) {
     this.#port = port;
     this.#listen(port);

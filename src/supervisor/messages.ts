@@ -41,7 +41,9 @@ export interface ListenOrder {
 
 /** A certificate chain and its private key, as PEM. */
 export interface PemPair {
+  /** The server's own certificate first. */
   readonly cert: string;
+  /** Not encrypted. */
   readonly key: string;
 }
 
@@ -118,19 +120,25 @@ export type FromScript =
 
 /** Supervisor to password loop: a network loop's end. */
 export interface ToPasswords {
+  /** Over which it asks and is answered. */
   readonly port: MessagePort;
 }
 
 /** Network loop to password loop: whether the password is the one behind the hash. `id` is the network loop's own count. */
 export interface PasswordQuestion {
+  /** Comes back with the answer. */
   readonly id: number;
+  /** As the client gave it. */
   readonly password: string;
+  /** From the password file. */
   readonly hash: string;
 }
 
 /** Password loop to network loop. */
 export interface PasswordAnswer {
+  /** Of the question. */
   readonly id: number;
+  /** Whether it is. */
   readonly isGood: boolean;
 }
 
@@ -149,8 +157,13 @@ export type ToBridge =
   | { readonly kind: "start"; readonly id: number; readonly spec: ScriptSpec }
   | { readonly kind: "input"; readonly id: number; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly kind: "inputEnd"; readonly id: number }
-  /** So many bytes of output have been consumed. */
-  | { readonly kind: "consumed"; readonly id: number; readonly bytes: number }
+  /** So many bytes of output have been consumed; buffers in place of those that they came in. */
+  | {
+    readonly kind: "consumed";
+    readonly id: number;
+    readonly bytes: number;
+    readonly spares?: readonly Uint8Array<ArrayBuffer>[];
+  }
   | { readonly kind: "end"; readonly id: number; readonly reason: EndReason };
 
 /** Script loop to network loop, over the bridge. */
@@ -159,8 +172,13 @@ export type FromBridge =
   | { readonly kind: "failed"; readonly id: number; readonly failure: StartFailure }
   | { readonly kind: "output"; readonly id: number; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly kind: "outputEnd"; readonly id: number }
-  /** So many bytes of input have been taken by the script. */
-  | { readonly kind: "taken"; readonly id: number; readonly bytes: number }
+  /** So many bytes of input have been taken by the script; a buffer in place of the one that they came in. */
+  | {
+    readonly kind: "taken";
+    readonly id: number;
+    readonly bytes: number;
+    readonly spare?: Uint8Array<ArrayBuffer>;
+  }
   | { readonly kind: "inputClosed"; readonly id: number }
   /** The last message of a run. */
   | { readonly kind: "exit"; readonly id: number; readonly code: number; readonly signal: string | null };

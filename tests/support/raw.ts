@@ -73,6 +73,11 @@ export class RawClient implements Disposable {
     return new RawClient(conn);
   }
 
+  /** A client over a connection of another kind. */
+  static over(conn: Deno.Conn): RawClient {
+    return new RawClient(conn);
+  }
+
   /** Closes the connection, whatever is under way. Harmless the second time. */
   [Symbol.dispose](): void {
     this.close();

@@ -190,7 +190,7 @@ export class TestServer implements AsyncDisposable {
     const child = await spawn(options, dir);
     const stdout = new Collector(child.stdout, options.readsStdout);
     const stderr = new Collector(child.stderr);
-    const listening = stderr.match(/^pollux: listening on (http:\/\/\S+)\n/m);
+    const listening = stderr.match(/^pollux: listening on (https?:\/\/\S+)\n/m);
     try {
       const ended = child.status.then(async () => {
         await stderr.ended;
