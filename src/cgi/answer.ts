@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { ScriptHandling } from "../config/config.ts";
+import type { CgiSettings, ScriptHandling } from "../config/config.ts";
 import {
   type Exchange,
   ExchangeAborted,
@@ -49,10 +49,18 @@ export interface AnswerServices {
   readonly log: Logger;
 }
 
+/** What of a route's `cgi` settings shapes an answer. */
+export interface AnswerHandling extends Pick<ScriptHandling, "output" | "contentType"> {
+  /** Bounds in time and size. */
+  readonly settings: Pick<CgiSettings, "timeoutMs" | "runLimitMs" | "headBytes">;
+}
+
 /** What all answers of a route have in common. */
 export interface AnswerRoute {
   /** How its scripts run. */
-  readonly handling: ScriptHandling;
+  readonly handling: AnswerHandling;
+  /** What the log calls them; `script` where it is left out. */
+  readonly noun?: string;
   /** Clock and log. */
   readonly services: AnswerServices;
   /** Sends files that scripts name; null: none may be named. */
@@ -65,7 +73,8 @@ type Bytes = Uint8Array<ArrayBuffer>;
 export class ScriptAnswer implements Deadline {
   readonly #exchange: Exchange;
   readonly #script: string;
-  readonly #handling: ScriptHandling;
+  readonly #handling: AnswerHandling;
+  readonly #noun: string;
   readonly #services: AnswerServices;
   readonly #sendfile: Sendfile | null;
   readonly #run: ScriptRun;
@@ -95,6 +104,7 @@ export class ScriptAnswer implements Deadline {
     this.#exchange = exchange;
     this.#script = script;
     this.#handling = route.handling;
+    this.#noun = route.noun ?? "script";
     this.#services = route.services;
     this.#sendfile = route.sendfile;
     this.#run = run;
@@ -304,6 +314,8 @@ export class ScriptAnswer implements Deadline {
 
   #source(held: Bytes[], length: number | null, raw: boolean): Source {
     let sentBytes = 0;
+    /** What was given last: valid until the next is asked for. */
+    let lent: Bytes | null = null;
     const clip = (bytes: Bytes): Bytes | null => {
       if (length === null) return bytes;
       const room = length - sentBytes;
@@ -311,12 +323,15 @@ export class ScriptAnswer implements Deadline {
     };
     const sent = (bytes: Bytes | null): Bytes | null => {
       sentBytes += bytes?.length ?? 0;
+      lent = bytes;
       return bytes;
     };
     return {
       length,
       ...(raw ? { raw } : {}),
       read: () => {
+        if (lent !== null) this.#run.release?.(lent);
+        lent = null;
         const bytes = held.shift();
         if (bytes !== undefined) return sent(clip(bytes));
         if (sentBytes === length) return null;
@@ -354,7 +369,9 @@ export class ScriptAnswer implements Deadline {
     this.#detach();
     this.#discarding = { untilMs: this.#services.clock.now() + forMs, reason };
     const drain = async () => {
-      while (await this.#readOn() !== null);
+      for (let bytes = await this.#readOn(); bytes !== null; bytes = await this.#readOn()) {
+        this.#run.release?.(bytes);
+      }
     };
     // A failure now is in the log already, and no client's concern.
     drain().catch(() => {});
@@ -415,9 +432,9 @@ export class ScriptAnswer implements Deadline {
     this.#services.clock.remove(this);
     if (this.#startedMs === Infinity) return;
     const { notes } = this.#exchange;
-    notes.exit = exit.signal ?? exit.code;
+    notes.exit = exit.signal ?? (exit.code < 0 ? null : exit.code);
     notes.scriptMs = this.#services.clock.now() - this.#startedMs;
-    if (exit.code !== 0 && exit.signal === null) this.#log("info", `ended with status ${exit.code}`);
+    if (exit.code > 0 && exit.signal === null) this.#log("info", `ended with status ${exit.code}`);
   }
 
   readonly #aborted = (): void => {
@@ -446,7 +463,7 @@ export class ScriptAnswer implements Deadline {
 
   #log(level: "info" | "warn" | "error", what: string): void {
     const pid = this.#pid === 0 ? "" : ` pid ${this.#pid}`;
-    this.#services.log.log(level, `[${this.#exchange.id}] script ${this.#script}${pid}: ${what}`);
+    this.#services.log.log(level, `[${this.#exchange.id}] ${this.#noun} ${this.#script}${pid}: ${what}`);
   }
 
   /** From now on the client's end is no longer the script's. */

@@ -46,12 +46,16 @@ function startStatus(failure: StartFailure): number {
   switch (failure.kind) {
     case "queueFull":
     case "queueTimeout":
+    case "gatewayBusy":
       return 503;
+    case "gatewayTimeout":
+      return 504;
     case "tooLarge":
       return 431;
     case "notStarted":
       return 500;
     case "loopLost":
+    case "gatewayFailed":
       return 502;
     case "ended":
       return endStatus(failure.reason);
@@ -119,6 +123,10 @@ function describeStart(failure: StartFailure): string {
       return `could not be started: ${failure.message}`;
     case "loopLost":
       return "was lost with the loop that ran it";
+    case "gatewayBusy":
+    case "gatewayFailed":
+    case "gatewayTimeout":
+      return failure.message;
     case "ended":
       return `was ended before it began (${failure.reason})`;
   }

@@ -7,8 +7,7 @@
  * @module
  */
 
-/** As much as a pipe holds on Linux: one read empties it. */
-const BUFFER_BYTES = 65536;
+import { giveBuffer, takeBuffer } from "../buffers.ts";
 
 /** A chunk below this is copied to a buffer of its own size: what travels on, and waits somewhere, is as small as it looks. */
 const COPY_BYTES_MAX = 16384;
@@ -24,10 +23,6 @@ const AFTER_END_BYTES_MAX = 1 << 20;
 
 /** How long all reads after the script's end may wait together, in milliseconds: its child may write a little for ever. */
 const AFTER_END_MS_MAX = 500;
-
-/** Read buffers that wait for the next script, so that a short answer allocates none. */
-const spares: Uint8Array<ArrayBuffer>[] = [];
-const SPARES_MAX = 16;
 
 /** Reads a pipe to its end, or to the end of the script that wrote to it. */
 export class Pipe {
@@ -50,7 +45,7 @@ export class Pipe {
   /** The next bytes, never empty and the caller's to keep; null at the end. One call at a time. Never rejects. */
   async read(): Promise<Uint8Array<ArrayBuffer> | null> {
     if (this.#isEnded) return null;
-    const buffer = this.#buffer ?? spares.pop() ?? new Uint8Array(BUFFER_BYTES);
+    const buffer = this.#buffer ?? takeBuffer();
     this.#buffer = null;
     this.#isReading = true;
     const beganMs = performance.now();
@@ -71,7 +66,7 @@ export class Pipe {
     }
     if (value.length >= COPY_BYTES_MAX) return value;
     const copy = value.slice();
-    if (this.#isEnded) spare(whole(value));
+    if (this.#isEnded) giveBuffer(value);
     else this.#buffer = whole(value);
     return copy;
   }
@@ -88,7 +83,7 @@ export class Pipe {
     if (this.#isEnded) return;
     this.#isEnded = true;
     clearTimeout(this.#timer);
-    if (this.#buffer !== null) spare(this.#buffer);
+    if (this.#buffer !== null) giveBuffer(this.#buffer);
     this.#buffer = null;
     // It closes the descriptor; it can only fail when that is closed already.
     this.#reader.cancel().catch(() => {});
@@ -104,8 +99,4 @@ export class Pipe {
 /** The whole of the buffer that a view is of. */
 function whole(view: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   return new Uint8Array(view.buffer);
-}
-
-function spare(buffer: Uint8Array<ArrayBuffer>): void {
-  if (spares.length < SPARES_MAX) spares.push(buffer);
 }

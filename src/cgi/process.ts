@@ -6,6 +6,7 @@
  * @module
  */
 
+import { giveBuffer } from "../buffers.ts";
 import { Pipe } from "./pipe.ts";
 import {
   type EndReason,
@@ -225,6 +226,10 @@ class Process implements ScriptRun {
     input?.close().catch(() => {});
   }
 
+  release(bytes: Uint8Array<ArrayBuffer>): void {
+    giveBuffer(bytes);
+  }
+
   end(reason: EndReason): void {
     if (this.#reason !== null) return;
     this.#reason = reason;
@@ -257,6 +262,7 @@ class Process implements ScriptRun {
     const pace = new Pace();
     for (let bytes = await this.#errors.read(); bytes !== null; bytes = await this.#errors.read()) {
       lines.push(bytes, this.#hooks.now());
+      giveBuffer(bytes);
       if (pace.isOver(bytes.length)) await pace.rest();
     }
     lines.end(this.#hooks.now());

@@ -43,18 +43,21 @@ export type EndReason =
 
 /** How a script ended. */
 export interface ScriptExit {
-  /** The exit status; 128 + n after a signal. */
+  /** The exit status; 128 + n after a signal; -1 where there is none. */
   readonly code: number;
   /** The signal's name, `SIGSEGV`; null after an exit. */
   readonly signal: string | null;
 }
 
-/** Why a script did not start. */
+/** Why a script did not start, or was lost. */
 export type StartFailure =
   | { readonly kind: "queueFull" | "queueTimeout"; readonly retryAfterSeconds: number }
   | { readonly kind: "tooLarge"; readonly message: string }
   | { readonly kind: "notStarted"; readonly message: string }
   | { readonly kind: "loopLost" }
+  /** Of gateways: no connection is free, cannot be had, takes too long, or breaks off. */
+  | { readonly kind: "gatewayBusy"; readonly message: string; readonly retryAfterSeconds: number }
+  | { readonly kind: "gatewayFailed" | "gatewayTimeout"; readonly message: string }
   | { readonly kind: "ended"; readonly reason: EndReason };
 
 /** A start that failed, with its typed reason. */
@@ -91,6 +94,8 @@ export interface ScriptRun {
   closeInput(): void;
   /** Its next output, never empty; null at the end. The bytes are the caller's to keep. Rejects when the loop is lost. */
   read(): Promise<Uint8Array<ArrayBuffer> | null>;
+  /** Takes back what `read` gave, from a caller who is done with it: its buffer is used again. Nobody has to. */
+  release?(bytes: Uint8Array<ArrayBuffer>): void;
   /** Ends it with all its descendants (or takes it out of the queue), and discards what it may still write. */
   end(reason: EndReason): void;
 }

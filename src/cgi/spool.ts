@@ -5,6 +5,7 @@
  * @module
  */
 
+import { giveBuffer, takeBuffer } from "../buffers.ts";
 import type { RequestBody } from "../handlers/handler.ts";
 import { HttpError } from "../http/error.ts";
 
@@ -20,8 +21,6 @@ export interface Content {
 
 /** Up to here content stays in memory, in bytes. */
 export const MEMORY_BYTES_MAX = 1 << 20;
-
-const READ_BYTES = 65536;
 
 /**
  * Reads a body to its end and keeps it.
@@ -41,8 +40,8 @@ export async function spool(body: RequestBody, temp: string): Promise<Content> {
         continue;
       }
       file ??= await openNameless(temp);
-      for (const chunk of chunks.splice(0)) await writeAll(file, chunk);
-      await writeAll(file, bytes);
+      for (const chunk of chunks.splice(0)) await keep(file, chunk);
+      await keep(file, bytes);
     }
     if (file === null) return kept(chunks, length);
     await file.seek(0, Deno.SeekMode.Start);
@@ -72,7 +71,7 @@ function keptInFile(file: Deno.FsFile, length: number): Content {
     length,
     async read() {
       if (!isOpen) return null;
-      const buffer = new Uint8Array(READ_BYTES);
+      const buffer = takeBuffer();
       const count = await file.read(buffer);
       return count === null ? null : buffer.subarray(0, count);
     },
@@ -91,6 +90,12 @@ async function openNameless(temp: string): Promise<Deno.FsFile> {
   } finally {
     await Deno.remove(path);
   }
+}
+
+/** Writes bytes that are needed nowhere else. */
+async function keep(file: Deno.FsFile, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+  await writeAll(file, bytes);
+  giveBuffer(bytes);
 }
 
 async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {

@@ -7,6 +7,8 @@
  * @module
  */
 
+import { BUFFER_BYTES, takeBuffer } from "../buffers.ts";
+
 /** The reading half of a connection. */
 export interface Readable {
   /** As of `Deno.Conn`. */
@@ -16,7 +18,7 @@ export interface Readable {
 const IDLE_BYTES = 2 * 1024;
 const BUSY_BYTES = 16 * 1024;
 /** Bytes of one read of a body. */
-export const BODY_CHUNK_BYTES = 64 * 1024;
+export const BODY_CHUNK_BYTES = BUFFER_BYTES;
 /** Below this, another buffer is taken rather than a read of a few bytes made. */
 const ROOM_BYTES_MIN = 512;
 /** How much is read ahead of the request at hand, to notice that its client has left. */
@@ -39,7 +41,8 @@ export class Input {
   readonly #source: Readable;
   #pending: Promise<boolean> | null = null;
   #isLost = false;
-  #isHeld = false;
+  /** The buffer in which a head lies; null: none does. */
+  #held: Uint8Array<ArrayBuffer> | null = null;
   #isWatching = false;
   #lastReadFilled = false;
   #lastReadBytes = 0;
@@ -63,14 +66,14 @@ export class Input {
     return this.#isLost;
   }
 
-  /** From now on the bytes before `start` are kept as they are, until `release`. */
+  /** From now on the bytes before `start` in this buffer are kept as they are, until `release`. */
   hold(): void {
-    this.#isHeld = true;
+    this.#held = this.buffer;
   }
 
   /** Bytes before `start` may be overwritten again. */
   release(): void {
-    this.#isHeld = false;
+    this.#held = null;
     this.#isWatching = false;
   }
 
@@ -98,7 +101,7 @@ export class Input {
     const to = Math.min(this.end, from + max);
     this.start = to;
     const isWorthABuffer = (to - from) * 4 > this.buffer.length;
-    if (this.#isHeld || this.#pending !== null || to < this.end || !isWorthABuffer) {
+    if (this.buffer === this.#held || this.#pending !== null || to < this.end || !isWorthABuffer) {
       return this.buffer.slice(from, to);
     }
     const taken = this.buffer.subarray(from, to);
@@ -143,7 +146,7 @@ export class Input {
 
   #makeRoom(roomBytes: number): void {
     const unread = this.end - this.start;
-    if (unread === 0 && !this.#isHeld) {
+    if (unread === 0 && this.buffer !== this.#held) {
       this.start = this.end = 0;
       const isOversized = this.buffer.length > IDLE_BYTES && this.#lastReadBytes < IDLE_BYTES;
       if (this.buffer.length >= Math.max(roomBytes, IDLE_BYTES) && !isOversized && !this.#lastReadFilled) {
@@ -154,7 +157,7 @@ export class Input {
     }
     const wanted = Math.max(roomBytes, this.#lastReadFilled ? BUSY_BYTES : IDLE_BYTES, 2 * unread);
     this.#lastReadFilled = false;
-    const wider = new Uint8Array(wanted);
+    const wider = wanted === BUFFER_BYTES ? takeBuffer() : new Uint8Array(wanted);
     if (unread > 0) wider.set(this.buffer.subarray(this.start, this.end));
     this.buffer = wider;
     this.start = 0;

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { giveBuffer, isInBuffer, spareBuffer } from "../buffers.ts";
 import {
   type EndReason,
   type ScriptExit,
@@ -97,6 +98,8 @@ class BridgedRun implements ScriptRun {
   #isOutputDropped = false;
   #isLost = false;
   #consumedBytes = 0;
+  /** Buffers that came with output and have not been replaced over there. */
+  #owedBuffers = 0;
   #inFlightBytes = 0;
   #isInputClosed = false;
   #writer: PromiseWithResolvers<boolean> | null = null;
@@ -129,13 +132,17 @@ class BridgedRun implements ScriptRun {
   read(): Promise<Uint8Array<ArrayBuffer> | null> {
     const bytes = this.#output.shift();
     if (bytes !== undefined) {
-      this.#consume(bytes.length);
+      this.#consume(bytes);
       return Promise.resolve(bytes);
     }
     if (this.#isLost) return Promise.reject(new StartError({ kind: "loopLost" }));
     if (this.#isOutputEnded) return Promise.resolve(null);
     this.#reader = Promise.withResolvers();
     return this.#reader.promise;
+  }
+
+  release(bytes: Uint8Array<ArrayBuffer>): void {
+    giveBuffer(bytes);
   }
 
   end(reason: EndReason): void {
@@ -162,7 +169,7 @@ class BridgedRun implements ScriptRun {
         if (this.#isOutputDropped) break;
         if (this.#reader === null) this.#output.push(message.bytes);
         else {
-          this.#consume(message.bytes.length);
+          this.#consume(message.bytes);
           this.#reader.resolve(message.bytes);
           this.#reader = null;
         }
@@ -171,6 +178,7 @@ class BridgedRun implements ScriptRun {
         this.#finishOutput();
         break;
       case "taken":
+        if (message.spare !== undefined) giveBuffer(message.spare);
         this.lastSignMs = this.#now();
         this.#inFlightBytes -= message.bytes;
         if (this.#inFlightBytes < WINDOW_BYTES) this.#resumeWriter(true);
@@ -218,11 +226,18 @@ class BridgedRun implements ScriptRun {
     this.#writer = null;
   }
 
-  #consume(bytes: number): void {
-    this.#consumedBytes += bytes;
+  #consume(output: Uint8Array<ArrayBuffer>): void {
+    this.#consumedBytes += output.length;
+    if (isInBuffer(output)) this.#owedBuffers++;
     if (this.#consumedBytes < REPORT_BYTES) return;
-    this.#send({ kind: "consumed", id: this.#id, bytes: this.#consumedBytes });
+    const bytes = this.#consumedBytes;
     this.#consumedBytes = 0;
+    const spares: Uint8Array<ArrayBuffer>[] = [];
+    for (let spare; this.#owedBuffers > 0 && (spare = spareBuffer()) !== null; this.#owedBuffers--) {
+      spares.push(spare);
+    }
+    if (spares.length === 0) this.#send({ kind: "consumed", id: this.#id, bytes });
+    else this.#send({ kind: "consumed", id: this.#id, bytes, spares }, spares.map(({ buffer }) => buffer));
   }
 
   #send(message: ToBridge, transfer: Transferable[] = []): void {

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { giveBuffer, isInBuffer } from "../buffers.ts";
 import { type PlaceLimits, Places, type Ticket } from "../cgi/places.ts";
 import { startProcess } from "../cgi/process.ts";
 import {
@@ -179,6 +180,7 @@ class HostedRun {
         this.#input = this.#input.then(() => this.#run?.closeInput());
         break;
       case "consumed":
+        message.spares?.forEach(giveBuffer);
         this.#unconsumedBytes -= message.bytes;
         if (this.#unconsumedBytes < WINDOW_BYTES) this.#resumeOutput();
         break;
@@ -247,11 +249,17 @@ class HostedRun {
 
   async #pass(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     if (this.#run === null || this.#isOver) return;
-    const length = bytes.length;
     const isOpen = await this.#run.write(bytes);
-    this.#post(
-      isOpen ? { kind: "taken", id: this.#id, bytes: length } : { kind: "inputClosed", id: this.#id },
-    );
+    // Where it is not open the write may still be under way: its buffer is nobody's yet.
+    if (isOpen) this.#tellTaken(bytes);
+    else this.#post({ kind: "inputClosed", id: this.#id });
+  }
+
+  #tellTaken(input: Uint8Array<ArrayBuffer>): void {
+    const taken = { kind: "taken", id: this.#id, bytes: input.length } as const;
+    if (!isInBuffer(input)) return this.#post(taken);
+    const spare = new Uint8Array(input.buffer);
+    this.#post({ ...taken, spare }, [spare.buffer]);
   }
 
   #finish(): void {

@@ -148,6 +148,23 @@ Deno.test("a script that writes before it has read never deadlocks", async (t) =
     assertEquals(await client.countToEnd(), size);
     await pouring;
   });
+  await t.step("four of 16 MiB at once, each byte its own", async () => {
+    await Promise.all([1, 2, 3, 4].map(async (number) => {
+      const content = new Uint8Array(16 * MIB);
+      for (let at = 0; at < content.length; at += 65536) {
+        crypto.getRandomValues(content.subarray(at, at + 65536));
+      }
+      content[0] = number;
+      using client = await server.connect();
+      await client.send(`POST /cgi-bin/cat.sh HTTP/1.0\r\nContent-Length: ${content.length}\r\n\r\n`);
+      const sending = client.send(content);
+      await client.readUntil("\r\n\r\n");
+      const { bytes } = await client.readToEnd();
+      await sending;
+      assertEquals(bytes.length, content.length);
+      assert(bytes.every((byte, at) => byte === content[at]));
+    }));
+  });
   await t.step("the client sends all before it reads, the script writes all before it reads", async () => {
     using client = await server.connect();
     await client.send(`POST /cgi-bin/first.sh HTTP/1.0\r\nContent-Length: ${1 * MIB}\r\n\r\n`);
