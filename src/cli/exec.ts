@@ -119,7 +119,7 @@ class Execution {
       port: 0,
       localAddress: "127.0.0.1",
       localPort: listen.transport === "tcp" ? listen.port : 0,
-      scheme: "http",
+      scheme: /^https:/i.test(head.target) ? "https" : "http",
       host: null,
     } as const;
     const site = this.#router.findSite(Math.max(0, listener), head, target, peer);

@@ -318,6 +318,19 @@ Deno.test("files: large text is compressed while it is sent, and a precompressed
   assertEquals(await textOf(await site.get("/large.txt", gzip)), "copy");
 });
 
+Deno.test("files: no answer is older than what it says of its content", async () => {
+  using site = new Site();
+  site.write("a.txt", "a");
+  const future = new Date(Date.now() + 3_600_000);
+  Deno.utimeSync(`${site.dir}/a.txt`, future, future);
+  const said = fieldOf(await site.get("/a.txt"), "Last-Modified") ?? "";
+  assert(Date.parse(said) <= Date.now() + site.aheadMs, said);
+  // By a date that will come there is no telling one content from the next.
+  const ranged = await site.get("/a.txt", { Range: "bytes=0-0", "If-Range": said });
+  assertEquals(ranged.status, 200);
+  assertEquals((await site.get("/a.txt", { "If-Modified-Since": said })).status, 304);
+});
+
 Deno.test("files: preconditions are answered from memory and from disk alike", async () => {
   using site = new Site();
   site.write("small.txt", "small");

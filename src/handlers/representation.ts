@@ -71,11 +71,17 @@ export class Representation implements Validators {
   readonly fields: readonly Field[];
   /** The whole answer; null for a file that is not kept in memory. */
   readonly reply: Reply | null;
+  /**
+   * When its file was last modified, in milliseconds since 1970; where that is in the future, when it was looked at, since
+   * no answer may be older than what it says of its content (RFC 9110, 8.8.2.1).
+   */
+  readonly lastModifiedMs: number;
   readonly #notModified: Reply;
 
   /** Makes the fields and replies ready. */
   constructor(facts: RepresentationFacts) {
     this.facts = facts;
+    this.lastModifiedMs = Math.min(facts.version.modifiedMs, facts.wallMs());
     const always: Field[] = [["ETag", facts.etag]];
     if (facts.cacheControl !== null) always.push(["Cache-Control", facts.cacheControl]);
     if (facts.isNegotiated) always.push(["Vary", "Accept-Encoding"]);
@@ -104,14 +110,9 @@ export class Representation implements Validators {
     return this.facts.etag;
   }
 
-  /** When its file was last modified, in milliseconds since 1970. */
-  get lastModifiedMs(): number {
-    return this.facts.version.modifiedMs;
-  }
-
   /** A second that has passed: nothing more can happen in it (RFC 9110, 8.8.2.2). */
   get isLastModifiedStrong(): boolean {
-    return this.facts.wallMs() >= Math.floor(this.lastModifiedMs / 1000) * 1000 + 1000;
+    return this.facts.wallMs() >= Math.floor(this.facts.version.modifiedMs / 1000) * 1000 + 1000;
   }
 
   /**

@@ -43,7 +43,9 @@ export interface ResponseFraming {
  * and 204 have neither length nor coding, 304 a length only where it is known and not 0, which would be that of an empty file.
  */
 export function decideFraming(request: FramingRequest): ResponseFraming {
-  const { requestMinor, method, status, length } = request;
+  const { requestMinor, method, status } = request;
+  // A 205 has no content, whatever a script writes behind it (RFC 9110, 15.3.6).
+  const length = status === 205 ? 0 : request.length;
   const isEmpty = isBodiless(status);
   const hasBody = !isEmpty && method !== "HEAD" && length !== 0;
   const chunked = !isEmpty && length === null && requestMinor === 1;

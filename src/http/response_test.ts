@@ -130,6 +130,13 @@ const FRAMINGS: [name: string, request: Partial<FramingRequest>, expected: Parti
     connection: null,
   }],
   ["sends a length of 0 with a 205", { status: 205, length: 0 }, { contentLength: 0, hasBody: false }],
+  ["sends nothing of a 205 that has content", { status: 205 }, { contentLength: 0, hasBody: false }],
+  ["sends nothing of a 205 of unknown length", { status: 205, length: null }, {
+    contentLength: 0,
+    chunked: false,
+    hasBody: false,
+    persistent: true,
+  }],
 ];
 
 for (const [name, request, expected] of FRAMINGS) {

@@ -93,8 +93,15 @@ export class Router {
     this.#rules = rules;
   }
 
-  /** The site that answers for a host on an address. */
+  /**
+   * The site that answers for a host on an address.
+   *
+   * @throws {HttpError} 421: a target in absolute-form names `https`, and the connection is not secured (RFC 9110, 7.4).
+   */
   findSite(listenIndex: number, head: RequestHead, target: Target, peer: Peer): SiteRoutes {
+    if (target.form === "absolute" && peer.scheme !== "https" && /^https:/i.test(head.target)) {
+      throw new HttpError(421, "an https target on a connection that is not secured");
+    }
     const host = peer.host ?? target.authority ?? head.fields.get("host") ?? "";
     return findSite(this.#table, listenIndex, host);
   }
