@@ -115,6 +115,7 @@ export class Client implements Deadline, ExchangeClient {
   #exchange: ClientExchange | null = null;
   #controller: AbortController | null = null;
   isDestroyed = false;
+  #isShakingHands = false;
   #requests = 0;
   #isIdle = false;
   /** When the first byte of the request came. */
@@ -174,7 +175,7 @@ export class Client implements Deadline, ExchangeClient {
     clock.add(this);
     this.#readDeadlineMs = clock.now() + timeouts.headerMs;
     try {
-      await this.#connection.handshake?.();
+      if (this.#connection.handshake !== undefined) await this.#shakeHands(this.#connection.handshake());
       if (!this.#host.hasProxyProtocol(this.listenIndex) || await this.#readProxyHeader()) await this.#run();
     } catch (error) {
       this.#failed(error);
@@ -186,8 +187,20 @@ export class Client implements Deadline, ExchangeClient {
     this.#host.over(this);
   }
 
+  /**
+   * Waits for a handshake. The runtime closes a TLS connection only when its handshake has ended, whatever `close` is told:
+   * one that is late is left alone, and counted among the connections for as long as it holds a descriptor.
+   */
+  async #shakeHands(handshake: Promise<unknown>): Promise<void> {
+    this.#isShakingHands = true;
+    await handshake;
+    this.#isShakingHands = false;
+    if (this.#readDeadlineMs === Infinity) this.destroy("timeout");
+  }
+
   /** The server stops: an idle connection is closed shortly, a busy one after its answer. */
   drain(): void {
+    if (this.#isShakingHands) this.destroy("shutdown");
     if (this.#isIdle) {
       this.#readDeadlineMs = Math.min(this.#readDeadlineMs, this.#host.clock.now() + DRAIN_IDLE_MS);
     }
@@ -227,6 +240,7 @@ export class Client implements Deadline, ExchangeClient {
   /** Nobody else writes while a head is read, so the answer to one that does not come is written from here. */
   #expireRead(): void {
     this.#readDeadlineMs = Infinity;
+    if (this.#isShakingHands) return this.#host.metrics.add("timeouts");
     const isHeadBegun = this.#state === "READ_REQ" && !this.input.isEmpty;
     if (!isHeadBegun) return this.#timedOut("timeout");
     this.#host.metrics.add("timeouts");
