@@ -206,6 +206,7 @@ class NetworkLoop implements ClientHost, ListenerHost {
   async #drain(): Promise<void> {
     this.#isDraining = true;
     await Promise.all(this.#listeners.map((listener) => listener.close()));
+    post({ kind: "deaf" });
     this.#isClosed = true;
     for (const client of this.#clients.keys()) client.drain();
     if (this.#clients.size === 0) this.#drained();

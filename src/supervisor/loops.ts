@@ -74,6 +74,7 @@ interface NetworkLoop {
   readonly number: number;
   readonly worker: Worker;
   readonly listening: PromiseWithResolvers<void>;
+  readonly deaf: PromiseWithResolvers<void>;
   readonly drained: PromiseWithResolvers<void>;
 }
 
@@ -189,6 +190,13 @@ export class Loops {
     for (const { worker } of loops) worker.terminate();
     this.#script?.worker.terminate();
     this.#passwords?.terminate();
+  }
+
+  /** Resolves once none of them takes connections any more, after `stop` was called. */
+  async deaf(): Promise<void> {
+    await Promise.all(
+      this.#networks.map(({ deaf, drained }) => Promise.race([deaf.promise, drained.promise])),
+    );
   }
 
   /** Cuts every connection. */
@@ -324,6 +332,7 @@ export class Loops {
       number,
       worker,
       listening: Promise.withResolvers<void>(),
+      deaf: Promise.withResolvers<void>(),
       drained: Promise.withResolvers<void>(),
     };
     this.#networks.push(loop);
@@ -359,6 +368,9 @@ export class Loops {
         break;
       case "log":
         this.#host.writeLog(message);
+        break;
+      case "deaf":
+        loop.deaf.resolve();
         break;
       case "drained":
         loop.drained.resolve();

@@ -83,6 +83,8 @@ export type FromNetwork =
   /** An address cannot be listened on. */
   | { readonly kind: "refused"; readonly index: number; readonly message: string }
   | LogMessage
+  /** Its sockets are closed: it takes no more connections. */
+  | { readonly kind: "deaf" }
   /** Its last client is done. */
   | { readonly kind: "drained" };
 

@@ -65,6 +65,8 @@ class Supervisor implements LoopsHost {
   #config: Config;
   #loops: Loops;
   #isStopping = false;
+  /** Only what this server has made is its to remove: a path that was taken is somebody else's. */
+  #hasSockets = false;
 
   private constructor(
     config: Config,
@@ -95,6 +97,7 @@ class Supervisor implements LoopsHost {
     let status: number;
     try {
       await refuseTakenAddresses(this.#config.listen);
+      this.#hasSockets = true;
       await this.#loops.start();
       this.#announce();
       status = await this.#done.promise;
@@ -184,6 +187,8 @@ class Supervisor implements LoopsHost {
     const draining = old.stop(plan.config.timeouts.shutdownMs);
     this.#draining.add(draining);
     draining.then(() => this.#draining.delete(draining));
+    // Until then a connection may still come to them, and be answered by what was in force before.
+    await old.deaf();
   }
 
   async #reopenLogs(): Promise<void> {
@@ -204,7 +209,7 @@ class Supervisor implements LoopsHost {
   }
 
   async #cleanUp(): Promise<void> {
-    await removeSockets(this.#config.listen, []);
+    if (this.#hasSockets) await removeSockets(this.#config.listen, []);
     await Deno.remove(this.temp, { recursive: true }).catch(ignoreMissing);
     await Promise.all([this.#logs.access?.close(LOG_FLUSH_MS), this.#logs.error.close(LOG_FLUSH_MS)]);
   }
