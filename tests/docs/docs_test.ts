@@ -9,7 +9,7 @@ import { fromFileUrl } from "@std/path";
 import { TRANSITIONS } from "../../src/client/states.ts";
 
 const REPOSITORY = new URL("../../", import.meta.url);
-const DOCUMENTS = ["README.md", "docs/architecture.md"];
+const DOCUMENTS = ["README.md", "docs/architecture.md", "docs/applications.md"];
 
 function read(path: string): string {
   return Deno.readTextFileSync(new URL(path, REPOSITORY));

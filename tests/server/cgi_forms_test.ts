@@ -44,6 +44,7 @@ const FILES: Record<string, FileSpec> = {
 
 const YAML = `${BASIC_YAML}  - path: /denied/
     files: ./static/denied
+    deny: [127.0.0.0/8]
   - path: /post-only/
     cgi: ./cgi-bin
     methods: [POST]
@@ -449,6 +450,8 @@ Deno.test("local redirects re-enter routing, with its rules and bounds", async (
   });
   await t.step("not found, and not allowed, as for a client", async () => {
     assertEquals((await ask(server, get(to("/nothing.txt")))).status, 404);
+    assertEquals((await ask(server, get("/denied/a.txt"))).status, 403);
+    assertEquals((await ask(server, get(to("/denied/a.txt")))).status, 403);
     const response = await ask(server, get(to("/post-only/show.sh")));
     assertEquals([response.status, field(response, "allow")?.includes("POST")], [405, true]);
     for (const path of ["/../outside.txt", "/%2e%2e/outside.txt", "/..%2foutside.txt", "/a%00", "/%zz"]) {
