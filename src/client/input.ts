@@ -18,7 +18,7 @@ export interface Readable {
 const IDLE_BYTES = 2 * 1024;
 const BUSY_BYTES = 16 * 1024;
 /** Bytes of one read of a body. */
-export const BODY_CHUNK_BYTES = BUFFER_BYTES;
+export const BODY_CHUNK_BYTES: number = BUFFER_BYTES;
 /** Below this, another buffer is taken rather than a read of a few bytes made. */
 const ROOM_BYTES_MIN = 512;
 /** How much is read ahead of the request at hand, to notice that its client has left. */
