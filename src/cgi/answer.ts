@@ -18,6 +18,7 @@ import { HttpError } from "../http/error.ts";
 import type { Field } from "../http/fields.ts";
 import type { Logger } from "../observe/logger.ts";
 import type { Clock, Deadline } from "../time/clock.ts";
+import { delay } from "../time/timer.ts";
 import { describeFault, faultError, type ScriptFault } from "./end.ts";
 import { OutputParser, type ScriptHead } from "./output.ts";
 import { type EndReason, type ScriptExit, type ScriptRun, StartError } from "./run.ts";
@@ -292,22 +293,17 @@ export class ScriptAnswer implements Deadline {
   async #hold(rest: Bytes, holdMs: number, holdBytes: number): Promise<Bytes[]> {
     const held = rest.length > 0 ? [rest] : [];
     let heldBytes = rest.length;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const over = new Promise<"over">((resolve) => timer = setTimeout(() => resolve("over"), holdMs));
-    try {
-      while (heldBytes < holdBytes) {
-        this.#pending = this.#read();
-        // Whoever reads on is told of its failure.
-        this.#pending.catch(() => {});
-        const bytes = await Promise.race([this.#pending, over]);
-        if (bytes === "over") break;
-        this.#pending = null;
-        if (bytes === null) break;
-        held.push(bytes);
-        heldBytes += bytes.length;
-      }
-    } finally {
-      clearTimeout(timer);
+    const over = delay(holdMs).then((): "over" => "over");
+    while (heldBytes < holdBytes) {
+      this.#pending = this.#read();
+      // Whoever reads on is told of its failure.
+      this.#pending.catch(() => {});
+      const bytes = await Promise.race([this.#pending, over]);
+      if (bytes === "over") break;
+      this.#pending = null;
+      if (bytes === null) break;
+      held.push(bytes);
+      heldBytes += bytes.length;
     }
     return held;
   }
@@ -413,11 +409,7 @@ export class ScriptAnswer implements Deadline {
   /** How it ended; null where it lives on without its standard output. */
   async #exitSoon(): Promise<ScriptExit | null> {
     if (this.#exit !== null) return this.#exit;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const over = new Promise<null>((resolve) => timer = setTimeout(() => resolve(null), EXIT_WAIT_MS));
-    const exit = await Promise.race([this.#run.ended, over]);
-    clearTimeout(timer);
-    return exit;
+    return await Promise.race([this.#run.ended, delay(EXIT_WAIT_MS).then(() => null)]);
   }
 
   #began(pid: number): void {

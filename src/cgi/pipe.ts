@@ -8,6 +8,7 @@
  */
 
 import { giveBuffer, takeBuffer } from "../buffers.ts";
+import { after } from "../time/timer.ts";
 
 /** A chunk below this is copied to a buffer of its own size: what travels on, and waits somewhere, is as small as it looks. */
 const COPY_BYTES_MAX = 16384;
@@ -33,7 +34,7 @@ export class Pipe {
   #isOrphaned = false;
   #leftBytes = AFTER_END_BYTES_MAX;
   #leftMs = AFTER_END_MS_MAX;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #stopWaiting: (() => void) | null = null;
 
   /** Takes the stream over.
    *
@@ -53,7 +54,7 @@ export class Pipe {
     // An error of the pipe is its end: there is nothing else to be had from it.
     const { value } = await this.#reader.read(buffer).catch(() => ({ value: undefined }));
     this.#isReading = false;
-    clearTimeout(this.#timer);
+    this.#stopWaiting?.();
     if (value === undefined || value.length === 0) {
       if (value !== undefined) this.#buffer = whole(value);
       this.cancel();
@@ -82,7 +83,7 @@ export class Pipe {
   cancel(): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
-    clearTimeout(this.#timer);
+    this.#stopWaiting?.();
     if (this.#buffer !== null) giveBuffer(this.#buffer);
     this.#buffer = null;
     // It closes the descriptor; it can only fail when that is closed already.
@@ -90,9 +91,9 @@ export class Pipe {
   }
 
   #awaitQuiet(): void {
-    this.#timer = setTimeout(() => {
-      this.#timer = setTimeout(() => this.cancel(), QUIET_MS);
-    }, QUIET_MS);
+    this.#stopWaiting = after(QUIET_MS, () => {
+      this.#stopWaiting = after(QUIET_MS, () => this.cancel());
+    });
   }
 }
 

@@ -7,6 +7,7 @@
  */
 
 import { giveBuffer } from "../buffers.ts";
+import { delay } from "../time/timer.ts";
 import { Pipe } from "./pipe.ts";
 import {
   type EndReason,
@@ -150,7 +151,7 @@ class Pace {
   /** Resolves when the next may be taken. */
   rest(): Promise<void> {
     const restMs = this.#beganMs + ERRORS_WINDOW_MS - performance.now();
-    return new Promise((resolve) => setTimeout(resolve, restMs));
+    return delay(Math.max(0, restMs));
   }
 }
 

@@ -9,6 +9,7 @@ import type { Connection } from "../client/client.ts";
 import type { Peer } from "../handlers/handler.ts";
 import type { Logger } from "../observe/logger.ts";
 import type { ListenOrder } from "../supervisor/messages.ts";
+import { delay } from "../time/timer.ts";
 import { openUnixSocket } from "./unix_socket.ts";
 
 /** What a listener needs of its loop. */
@@ -59,7 +60,9 @@ export class Listener {
   async close(): Promise<void> {
     const untilMs = performance.now() + LAST_CALL_MS_MAX;
     this.#lastAcceptMs = performance.now();
-    while (performance.now() < Math.min(this.#lastAcceptMs + LAST_CALL_MS, untilMs)) await pause(LAST_CALL_MS / 4);
+    while (performance.now() < Math.min(this.#lastAcceptMs + LAST_CALL_MS, untilMs)) {
+      await delay(LAST_CALL_MS / 4);
+    }
     this.closeNow();
   }
 
@@ -82,7 +85,7 @@ export class Listener {
           !(error instanceof Deno.errors.ConnectionAborted || error instanceof Deno.errors.ConnectionReset)
         ) {
           this.#host.log.log("error", `accept on ${this.#listen.text}: ${String(error)}; trying again`);
-          await pause(PAUSE_MS);
+          await delay(PAUSE_MS);
         }
       }
     }
@@ -127,10 +130,4 @@ function open(listen: Listen, { port, tls }: ListenOrder): Deno.Listener<Deno.Co
 /** An IPv4 address that came to an IPv6 socket is that IPv4 address. */
 function plainAddress(address: string): string {
   return address.startsWith("::ffff:") && address.includes(".") ? address.slice("::ffff:".length) : address;
-}
-
-function pause(ms: number): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  setTimeout(resolve, ms);
-  return promise;
 }

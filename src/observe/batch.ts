@@ -5,6 +5,8 @@
  * @module
  */
 
+import { after } from "../time/timer.ts";
+
 /** Starts a timer and returns what stops it. */
 export type StartTimer = (callback: () => void, delayMs: number) => () => void;
 
@@ -48,7 +50,7 @@ export class Batch {
     this.#sendChars = options.sendChars ?? 64 * 1024;
     this.#keepChars = options.keepChars ?? 1024 * 1024;
     this.#delayMs = options.delayMs ?? 200;
-    this.#startTimer = options.startTimer ?? startTimeout;
+    this.#startTimer = options.startTimer ?? ((callback, delayMs) => after(delayMs, callback));
   }
 
   /** Adds a line, given without its line end. */
@@ -97,9 +99,4 @@ export class Batch {
     this.#stopTimer = null;
     this.flush();
   }
-}
-
-function startTimeout(callback: () => void, delayMs: number): () => void {
-  const timer = setTimeout(callback, delayMs);
-  return () => clearTimeout(timer);
 }

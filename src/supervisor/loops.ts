@@ -10,6 +10,7 @@ import type { Config, Listen } from "../config/config.ts";
 import type { Programs } from "../cgi/programs.ts";
 import type { Logger } from "../observe/logger.ts";
 import { METRICS_BYTES } from "../observe/metrics.ts";
+import { after } from "../time/timer.ts";
 import { PidTable } from "../loop/pid_table.ts";
 import { RateTable } from "../route/rate.ts";
 import type {
@@ -108,7 +109,6 @@ export class Loops {
   #rates: SharedArrayBuffer | null;
   /** null until a script is wanted. */
   #script: ScriptLoopHandle | null = null;
-  #soon: ReturnType<typeof setTimeout> | undefined;
   /** Bridges that wait for the script loop; what is sent over them waits too. */
   #waitingBridges: { readonly loop: number; readonly bridge: MessagePort }[] = [];
   #passwords: Worker | null = null;
@@ -143,7 +143,7 @@ export class Loops {
     await this.#startNetworkLoop(0);
     const others = Array.from({ length: this.config.workers - 1 }, (_, i) => this.#startNetworkLoop(i + 1));
     await Promise.all(others);
-    if (hasScripts(this.config)) this.#soon = setTimeout(() => this.#wantScriptLoop(), SCRIPT_LOOP_DELAY_MS);
+    if (hasScripts(this.config)) after(SCRIPT_LOOP_DELAY_MS, () => this.#wantScriptLoop());
   }
 
   /**
@@ -181,7 +181,6 @@ export class Loops {
   /** Stops accepting and resolves when the last client is done, or after `deadlineMs` by force; no script is left. */
   async stop(deadlineMs: number): Promise<void> {
     this.#isStopping = true;
-    clearTimeout(this.#soon);
     const loops = [...this.#networks];
     for (const { worker } of loops) post(worker, { kind: "drain" });
     const isDone = await within(Promise.all(loops.map(({ drained }) => drained.promise)), deadlineMs);

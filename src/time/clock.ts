@@ -7,6 +7,8 @@
  * @module
  */
 
+import { after } from "./timer.ts";
+
 /** Something that must not wait for ever. */
 export interface Deadline {
   /** When `expire` is to be called, in milliseconds of its clock; Infinity: never. May be changed at any time. */
@@ -33,7 +35,7 @@ export class LoopClock implements Clock {
   readonly #tickMs: number;
   /** The time as it was last read. */
   coarseMs = 0;
-  #timer: ReturnType<typeof setInterval> | null = null;
+  #isTicking = false;
 
   /**
    * Makes a clock that stands until it has something to watch.
@@ -52,7 +54,7 @@ export class LoopClock implements Clock {
   /** From now on `deadline` is looked at in each tick. */
   add(deadline: Deadline): void {
     this.#deadlines.add(deadline);
-    this.#timer ??= setInterval(() => this.#tick(), this.#tickMs);
+    if (!this.#isTicking) this.#tickLater();
   }
 
   /** No longer. Harmless when it was not there. */
@@ -60,13 +62,15 @@ export class LoopClock implements Clock {
     this.#deadlines.delete(deadline);
   }
 
+  #tickLater(): void {
+    this.#isTicking = true;
+    after(this.#tickMs, () => this.#tick());
+  }
+
   #tick(): void {
-    if (this.#deadlines.size === 0) {
-      if (this.#timer !== null) clearInterval(this.#timer);
-      this.#timer = null;
-      return;
-    }
+    this.#isTicking = false;
     expireDue(this.#deadlines, this.now());
+    if (this.#deadlines.size > 0) this.#tickLater();
   }
 }
 

@@ -13,14 +13,14 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   http: [],
   time: [],
   config: ["http"],
-  observe: ["config"],
+  observe: ["config", "time"],
   handlers: ["http", "config", "observe", "time"],
   route: ["handlers", "http", "config", "observe", "time"],
   cgi: ["handlers", "http", "config", "observe", "time"],
   gateway: ["cgi", "handlers", "http", "config", "observe", "time"],
   client: ["route", "handlers", "http", "config", "observe", "time"],
   loop: ["client", "route", "cgi", "gateway", "handlers", "http", "config", "observe", "time"],
-  supervisor: ["cgi", "config", "observe"],
+  supervisor: ["cgi", "config", "observe", "time"],
   cli: ["supervisor", "route", "cgi", "gateway", "handlers", "http", "config", "observe", "time"],
 };
 
