@@ -1,4 +1,4 @@
-import { assertEquals, assertStrictEquals } from "@std/assert";
+import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import type { Config, Route, Site } from "../config/config.ts";
 import { buildTable, findSite, matchRoute, type RouteMatch, type SiteRoutes } from "./table.ts";
 
@@ -162,4 +162,39 @@ pure("1,000 sites and 10,000 routes are each found", () => {
   }
   const many = findSite(table, 0, "");
   for (const path of paths) assertEquals(said(matchRoute(many, `${path}x`)), `${path} "/x"`);
+});
+
+/** How often a map is asked while `fn` runs. */
+function lookups(fn: () => void): number {
+  const get = Map.prototype.get;
+  let count = 0;
+  Map.prototype.get = function (this: Map<unknown, unknown>, key: unknown): unknown {
+    count++;
+    return get.call(this, key);
+  };
+  try {
+    fn();
+  } finally {
+    Map.prototype.get = get;
+  }
+  return count;
+}
+
+pure("to find a site and a route takes as many lookups among thousands as among two", () => {
+  const cost = (siteCount: number, routeCount: number) => {
+    const sites = Array.from({ length: siteCount }, (_, index) => site([`s${index}.example.org`]));
+    const wild = site(["*.example.net"]);
+    const paths = Array.from({ length: routeCount }, (_, index) => `/a/${index}/`);
+    const table = tableOf([...sites, wild, site([], paths)]);
+    const many = findSite(table, 0, "");
+    return [
+      lookups(() => findSite(table, 0, "s1.example.org")),
+      lookups(() => findSite(table, 0, "x.y.example.net")),
+      lookups(() => findSite(table, 0, "nowhere.example.com")),
+      lookups(() => matchRoute(many, "/a/1/b/c")),
+      lookups(() => matchRoute(many, "/a/none/b/c")),
+    ];
+  };
+  assertEquals(cost(1000, 10_000), cost(2, 2));
+  for (const count of cost(2, 2)) assert(count > 0 && count < 10, String(count));
 });

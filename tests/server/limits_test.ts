@@ -1,0 +1,82 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { eventually } from "../support/deadline.ts";
+import { ask, field, get, isReset, post, RawClient } from "../support/raw.ts";
+import { BASIC_YAML, TestServer } from "../support/server.ts";
+
+const FILES = {
+  "static/a.txt": "file",
+  "static/large.bin": new Uint8Array(32 * 1024 * 1024),
+  "cgi-bin/count.sh": "#!/bin/sh\nn=$(wc -c)\nprintf 'Content-Type: text/plain\\n\\n%s' \"$n\"\n",
+};
+
+function start(top: string): Promise<TestServer> {
+  return TestServer.start({ yaml: `${top}\n${BASIC_YAML}`, files: FILES });
+}
+
+Deno.test("requests_per_connection closes the connection after the last, and says so", async () => {
+  await using server = await start("limits: { requests_per_connection: 3 }");
+  using client = await server.connect();
+  await client.send(get("/a.txt").repeat(5));
+  const connection: (string | null)[] = [];
+  for (let i = 0; i < 3; i++) connection.push(field(await client.readResponse(), "connection"));
+  assertEquals(connection, [null, null, "close"]);
+  assertEquals((await client.readToEnd()).bytes.length, 0);
+});
+
+Deno.test("connections_per_ip counts each address over all loops, answers 503 and makes room again", async () => {
+  await using server = await start("workers: 2\nlimits: { connections_per_ip: 4 }");
+  const held: RawClient[] = [];
+  const statuses: number[] = [];
+  try {
+    for (let i = 0; i < 8; i++) {
+      const client = await server.connect();
+      held.push(client);
+      await client.send(get("/a.txt"));
+      const response = await client.readResponse();
+      statuses.push(response.status);
+      if (response.status === 503) assertMatch(field(response, "retry-after") ?? "", /^[0-9]+$/);
+    }
+    assertEquals(statuses, [200, 200, 200, 200, 503, 503, 503, 503]);
+  } finally {
+    for (const client of held) client.close();
+  }
+  await eventually("room again", async () => (await ask(server, get("/a.txt"))).status === 200);
+});
+
+Deno.test("a client that reads nothing is let go after timeouts.write", async () => {
+  await using server = await start("timeouts: { write: 500ms }");
+  using client = await server.connect();
+  await client.send(get("/large.bin"));
+  assertMatch(await client.readUntil("\r\n\r\n"), /^HTTP\/1\.1 200 /);
+  // The log has the request as soon as the server has done with it; until then nothing is read here.
+  await server.stdoutMatch(/"GET \/large\.bin HTTP\/1\.1" 200 /);
+  let bytes = 0;
+  try {
+    bytes = await client.countToEnd();
+  } catch (error) {
+    if (!isReset(error)) throw error;
+  }
+  assert(bytes < FILES["static/large.bin"].length, `${bytes} bytes came`);
+});
+
+Deno.test("a body that keeps coming, but slower than limits.min_rate, is given up with 408", async () => {
+  await using server = await start("timeouts: { body: 60s }\nlimits: { min_rate: 1KiB }");
+  using client = await server.connect();
+  await client.send(post("/cgi-bin/count.sh", "x".repeat(100_000)).slice(0, -90_000));
+  let isAnswered = false;
+  const drip = async () => {
+    while (!isAnswered) {
+      await client.send("y");
+      await new Promise((resolve) => setTimeout(resolve, 250));
+    }
+  };
+  const read = async () => {
+    try {
+      return await client.readResponse();
+    } finally {
+      isAnswered = true;
+    }
+  };
+  const [response] = await Promise.all([read(), drip()]);
+  assertEquals([response.status, field(response, "connection")], [408, "close"]);
+});
