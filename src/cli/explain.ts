@@ -17,7 +17,7 @@ import type {
   ScriptHandling,
 } from "../config/config.ts";
 import { DEFAULT_FILE, loadConfig } from "../config/load.ts";
-import { formatDuration } from "../config/units.ts";
+import { formatDuration, formatSize } from "../config/units.ts";
 import { statOrNull } from "../paths.ts";
 import { mayNameFile } from "../handlers/file_path.ts";
 import { ServedFolder } from "../handlers/open_file.ts";
@@ -230,6 +230,27 @@ class Explanation {
     const { timeoutMs, runLimitMs, maxProcesses } = run.settings;
     this.note("timeout", `${formatDuration(timeoutMs)}, whole run ${formatDuration(runLimitMs)}`);
     this.note("places", maxProcesses === Infinity ? "off" : String(maxProcesses));
+    this.#noteProcess(run);
+  }
+
+  /** What the script's process is given and held to. */
+  #noteProcess(run: ScriptHandling): void {
+    const { user, group, umask, limits, settings } = run;
+    const groupOf = user !== null && group === null ? "its own groups" : `group ${group}`;
+    if (user !== null) this.note("runs as", `${user}, ${groupOf}`);
+    else if (group !== null) this.note("runs as", `the server's user, ${groupOf}`);
+    if (run.cwd !== null) this.note("cwd", run.cwd);
+    if (umask !== null) this.note("umask", umask.toString(8).padStart(4, "0"));
+    if (settings.nice > 0) this.note("nice", String(settings.nice));
+    const held = [
+      ["cpu", limits.cpuSeconds === null ? null : `${limits.cpuSeconds}s`],
+      ["memory", limits.memoryBytes === null ? null : formatSize(limits.memoryBytes)],
+      ["files", limits.files],
+      ["processes", limits.processes],
+    ].filter(([, value]) => value !== null);
+    if (held.length > 0) this.note("limits", held.map(([name, value]) => `${name} ${value}`).join(", "));
+    if (run.output === "plain") this.note("output", "plain: no header is expected");
+    if (run.sendfile.length > 0) this.note("sendfile", run.sendfile.join(", "));
   }
 
   #interpreter(file: string, run: ScriptHandling): void {

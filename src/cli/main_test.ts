@@ -234,6 +234,42 @@ Deno.test("explain shows each decision in its order", () =>
     ]]);
   }));
 
+Deno.test("explain shows what a script's process is given and held to, where the route says so", () =>
+  withSite(async (folder) => {
+    await Deno.writeTextFile(
+      `${folder}/pollux.yaml`,
+      `routes:
+  - path: /a/
+    cgi: cgi-bin
+    user: nobody
+    umask: "027"
+    nice: 5
+    cwd: static
+    limits: { cpu: 10s, memory: 512MiB, files: 64, processes: 32 }
+    output: plain
+    sendfile: [static, other]
+  - { path: /b/, cgi: cgi-bin, user: nobody, group: daemon, limits: { files: 8 } }
+  - { path: /c/, cgi: cgi-bin, group: daemon }
+`,
+    );
+    const notes = async (url: string) => {
+      const { status, out, err } = await run(folder, ["explain", url]);
+      assertEquals([status, err], [0, []]);
+      return out.slice(10);
+    };
+    assertEquals(await notes("/a/run.sh"), [
+      "runs as      nobody, its own groups",
+      "cwd          FOLDER/static",
+      "umask        0027",
+      "nice         5",
+      "limits       cpu 10s, memory 512MiB, files 64, processes 32",
+      "output       plain: no header is expected",
+      "sendfile     FOLDER/static, FOLDER/other",
+    ]);
+    assertEquals(await notes("/b/run.sh"), ["runs as      nobody, group daemon", "limits       files 8"]);
+    assertEquals(await notes("/c/run.sh"), ["runs as      the server's user, group daemon"]);
+  }));
+
 Deno.test("explain ends with what the client would get", () =>
   withSite(async (folder) => {
     const cases: [url: string, status: number, last: string][] = [
