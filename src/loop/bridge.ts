@@ -28,40 +28,45 @@ const NO_EXIT: ScriptExit = { code: -1, signal: null };
 /** Starts scripts through a port to a script loop. */
 export class BridgedScripts implements Scripts {
   readonly #now: () => number;
-  readonly #runs = new Map<number, BridgedRun>();
   readonly #wanted: () => void;
-  #port: MessagePort;
+  readonly #runs = new Map<number, BridgedRun>();
+  #way = new Way();
   #lastId = 0;
 
   /**
-   * Takes one end of a bridge over.
+   * Makes one end of a bridge; what is sent before `connect` waits.
    *
-   * @param port The bridge.
    * @param now Milliseconds of the loop's clock.
    * @param wanted Called when the first script is wanted.
    */
-  constructor(port: MessagePort, now: () => number, wanted: () => void) {
-    this.#port = port;
+  constructor(now: () => number, wanted: () => void) {
     this.#now = now;
     this.#wanted = wanted;
-    this.#listen(port);
   }
 
   /** Takes a place in the queue and starts the script as soon as there is one free. */
   start(spec: ScriptSpec): ScriptRun {
     if (this.#lastId === 0) this.#wanted();
     const id = ++this.#lastId;
-    const run = new BridgedRun(id, this.#port, this.#now, () => this.#runs.delete(id));
+    const run = new BridgedRun(id, this.#way, this.#now, () => this.#runs.delete(id));
     this.#runs.set(id, run);
-    this.#port.postMessage({ kind: "start", id, spec } satisfies ToBridge);
+    this.#way.send({ kind: "start", id, spec });
     return run;
   }
 
-  /** Another script loop has taken over: what ran in the old one is lost. */
-  replace(port: MessagePort): void {
-    this.#port.close();
-    this.#port = port;
-    this.#listen(port);
+  /** A script loop is there. If it is not the first, it has taken over: what ran in the one before is lost. */
+  connect(port: MessagePort): void {
+    port.onmessage = (event: MessageEvent<FromBridge>) => {
+      const message = event.data;
+      this.#runs.get(message.id)?.receive(message);
+    };
+    if (!this.#way.isConnected) {
+      this.#way.connect(port);
+      return;
+    }
+    this.#way.close();
+    this.#way = new Way();
+    this.#way.connect(port);
     const lost = [...this.#runs.values()];
     this.#runs.clear();
     for (const run of lost) run.lose();
@@ -69,14 +74,31 @@ export class BridgedScripts implements Scripts {
 
   /** Closes the bridge. */
   close(): void {
-    this.#port.close();
+    this.#way.close();
+  }
+}
+
+/** The way to one script loop. */
+class Way {
+  #port: MessagePort | null = null;
+  #waiting: { message: ToBridge; transfer: Transferable[] }[] = [];
+
+  get isConnected(): boolean {
+    return this.#port !== null;
   }
 
-  #listen(port: MessagePort): void {
-    port.onmessage = (event: MessageEvent<FromBridge>) => {
-      const message = event.data;
-      this.#runs.get(message.id)?.receive(message);
-    };
+  connect(port: MessagePort): void {
+    this.#port = port;
+    for (const { message, transfer } of this.#waiting.splice(0)) port.postMessage(message, transfer);
+  }
+
+  send(message: ToBridge, transfer: Transferable[] = []): void {
+    if (this.#port === null) this.#waiting.push({ message, transfer });
+    else this.#port.postMessage(message, transfer);
+  }
+
+  close(): void {
+    this.#port?.close();
   }
 }
 
@@ -87,7 +109,7 @@ class BridgedRun implements ScriptRun {
   readonly ended: Promise<ScriptExit>;
 
   readonly #id: number;
-  readonly #port: MessagePort;
+  readonly #way: Way;
   readonly #now: () => number;
   readonly #forget: () => void;
   readonly #starting = Promise.withResolvers<number>();
@@ -104,9 +126,9 @@ class BridgedRun implements ScriptRun {
   #isInputClosed = false;
   #writer: PromiseWithResolvers<boolean> | null = null;
 
-  constructor(id: number, port: MessagePort, now: () => number, forget: () => void) {
+  constructor(id: number, way: Way, now: () => number, forget: () => void) {
     this.#id = id;
-    this.#port = port;
+    this.#way = way;
     this.#now = now;
     this.#forget = forget;
     this.started = this.#starting.promise;
@@ -241,6 +263,6 @@ class BridgedRun implements ScriptRun {
   }
 
   #send(message: ToBridge, transfer: Transferable[] = []): void {
-    this.#port.postMessage(message, transfer);
+    this.#way.send(message, transfer);
   }
 }

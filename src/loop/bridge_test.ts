@@ -27,7 +27,8 @@ class FarEnd implements Disposable {
 
   constructor() {
     const { port1, port2 } = new MessageChannel();
-    this.scripts = new BridgedScripts(port1, () => 42, () => this.wanted++);
+    this.scripts = new BridgedScripts(() => 42, () => this.wanted++);
+    this.scripts.connect(port1);
     this.#port = port2;
     port2.onmessage = ({ data }: MessageEvent<ToBridge>) => {
       this.#received.push(data);
@@ -131,6 +132,23 @@ Deno.test("a start that fails rejects with its reason", async () => {
   assertEquals(await run.read(), null);
 });
 
+Deno.test("what is sent before there is a script loop waits for it", async () => {
+  const scripts = new BridgedScripts(() => 42, () => {});
+  const run = scripts.start(SPEC);
+  await run.write(bytes(2));
+  const { port1, port2 } = new MessageChannel();
+  const kinds: string[] = [];
+  const both = Promise.withResolvers<void>();
+  port2.onmessage = ({ data }: MessageEvent<ToBridge>) => {
+    if (kinds.push(data.kind) === 2) both.resolve();
+  };
+  scripts.connect(port1);
+  await both.promise;
+  assertEquals(kinds, ["start", "input"]);
+  scripts.close();
+  port2.close();
+});
+
 Deno.test("when the script loop is lost, its runs fail and new ones go to the next", async () => {
   using far = new FarEnd();
   const run = far.scripts.start(SPEC);
@@ -138,7 +156,7 @@ Deno.test("when the script loop is lost, its runs fail and new ones go to the ne
   const { port1, port2 } = new MessageChannel();
   const started = Promise.withResolvers<string>();
   port2.onmessage = ({ data }: MessageEvent<ToBridge>) => started.resolve(data.kind);
-  far.scripts.replace(port1);
+  far.scripts.connect(port1);
   await assertRejects(() => reading, StartError, "loopLost");
   await assertRejects(() => run.started, StartError, "loopLost");
   assertEquals(await run.ended, { code: -1, signal: null });

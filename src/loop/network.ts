@@ -62,11 +62,11 @@ class NetworkLoop implements ClientHost, ListenerHost {
   #date = "";
   #dateSecond = 0;
 
-  constructor({ setup, environment, bridge, passwords }: Extract<ToNetwork, { kind: "setup" }>) {
+  constructor({ setup, environment, passwords }: Extract<ToNetwork, { kind: "setup" }>) {
     this.#config = setup.config;
     this.metrics = new Metrics(setup.metrics);
     this.#verifier = passwords === null ? null : new RemoteVerifier(passwords);
-    this.#scripts = new BridgedScripts(bridge, () => this.clock.now(), () => post({ kind: "scriptsWanted" }));
+    this.#scripts = new BridgedScripts(() => this.clock.now(), () => post({ kind: "scriptsWanted" }));
     this.#connections = new ConnectionCount(setup.connections);
     this.#requestIdPrefix = crypto.randomUUID().slice(0, 8) + setup.loop.toString(36);
     this.#surroundings = {
@@ -130,7 +130,7 @@ class NetworkLoop implements ClientHost, ListenerHost {
   receive(message: ToNetwork): void {
     switch (message.kind) {
       case "bridge":
-        this.#scripts.replace(message.bridge);
+        this.#scripts.connect(message.bridge);
         break;
       case "passwords":
         this.#verifier?.replace(message.passwords);

@@ -109,8 +109,6 @@ export class Loops {
   #rates: SharedArrayBuffer | null;
   /** null until a script is wanted. */
   #script: ScriptLoopHandle | null = null;
-  /** Bridges that wait for the script loop; what is sent over them waits too. */
-  #waitingBridges: { readonly loop: number; readonly bridge: MessagePort }[] = [];
   #passwords: Worker | null = null;
   #isStopping = false;
 
@@ -226,7 +224,7 @@ export class Loops {
     return { config, programs, loop, temp, metrics, connections, rates: this.#rates };
   }
 
-  #startScriptLoop(): ScriptLoopHandle {
+  #startScriptLoop(): void {
     const memory = PidTable.memory(this.config.cgi.maxProcesses);
     const worker = startWorker("script", scriptPermissions(this.config, this.#plan.runnable));
     const handle: ScriptLoopHandle = {
@@ -242,7 +240,7 @@ export class Loops {
       this.#scriptLoopDied(handle, event.message);
     };
     worker.postMessage({ kind: "setup", setup: this.#setup(0), pids: memory } satisfies ToScript);
-    return handle;
+    for (const network of this.#networks) this.#bridge(handle, network);
   }
 
   #fromScript(handle: ScriptLoopHandle, message: FromScript): void {
@@ -273,26 +271,22 @@ export class Loops {
     handle.worker.terminate();
     if (!this.#isWorthReplacing("script loop", reason)) return;
     this.#startScriptLoop();
-    for (const network of this.#networks) {
-      const bridge = this.#bridge(network.number);
-      post(network.worker, { kind: "bridge", bridge }, [bridge]);
-    }
     await this.#endOrphans(handle.pids);
   }
 
-  /** Makes a bridge, gives its one end to the script loop (or keeps it until there is one) and returns the other. */
-  #bridge(loop: number): MessagePort {
-    const { port1: bridge, port2 } = new MessageChannel();
-    if (this.#script === null) this.#waitingBridges.push({ loop, bridge });
-    else passBridge(this.#script.worker, loop, bridge);
-    return port2;
+  /**
+   * The script loop is not needed to answer the first request for a file, so it starts a little later, or when it is: with a
+   * Worker and the first port that is passed on, it costs 50 ms of start-up.
+   */
+  #wantScriptLoop(): void {
+    if (this.#script === null && !this.#isStopping) this.#startScriptLoop();
   }
 
-  /** The script loop is not needed to answer the first request for a file, so it starts a little later, or when it is. */
-  #wantScriptLoop(): void {
-    if (this.#script !== null || this.#isStopping) return;
-    const { worker } = this.#startScriptLoop();
-    for (const { loop, bridge } of this.#waitingBridges.splice(0)) passBridge(worker, loop, bridge);
+  /** Makes a bridge between the script loop and a network loop, and gives each its end. */
+  #bridge(script: ScriptLoopHandle, { number, worker }: NetworkLoop): void {
+    const { port1, port2 } = new MessageChannel();
+    script.worker.postMessage({ kind: "bridge", loop: number, bridge: port1 } satisfies ToScript, [port1]);
+    post(worker, { kind: "bridge", bridge: port2 }, [port2]);
   }
 
   #startPasswordLoop(): void {
@@ -340,7 +334,6 @@ export class Loops {
       event.preventDefault();
       this.#networkLoopDied(loop, event.message);
     };
-    const bridge = this.#bridge(number);
     const listen = this.config.listen
       .map((address, index) => ({ index, port: this.ports.get(index) ?? null, transport: address.transport }))
       .filter(({ transport }) => transport === "tcp" || number === 0)
@@ -348,8 +341,12 @@ export class Loops {
     const { environment } = this.#host;
     const passwords = this.#passwordPort();
     const setup = this.#setup(number);
-    const transfer = passwords === null ? [bridge] : [bridge, passwords];
-    post(worker, { kind: "setup", setup, listen, environment, bridge, passwords }, transfer);
+    post(
+      worker,
+      { kind: "setup", setup, listen, environment, passwords },
+      passwords === null ? [] : [passwords],
+    );
+    if (this.#script !== null) this.#bridge(this.#script, loop);
     return loop.listening.promise;
   }
 
@@ -402,10 +399,6 @@ export class Loops {
     this.#host.giveUp(`loops died ${DEATHS_MAX} times within ${DEATHS_MS / 1000} s; the last: ${reason}`);
     return false;
   }
-}
-
-function passBridge(worker: Worker, loop: number, bridge: MessagePort): void {
-  worker.postMessage({ kind: "bridge", loop, bridge } satisfies ToScript, [bridge]);
 }
 
 function hasScripts(config: Config): boolean {

@@ -56,11 +56,10 @@ export type ToNetwork =
     readonly listen: readonly ListenOrder[];
     /** The environment that `pass_env` may name. */
     readonly environment: Readonly<Record<string, string>>;
-    readonly bridge: MessagePort;
     /** To the password loop; null where no route has `auth`. */
     readonly passwords: MessagePort | null;
   }
-  /** The script loop was replaced: scripts go here from now on. */
+  /** A script loop is there, perhaps in place of another: scripts go here from now on. */
   | { readonly kind: "bridge"; readonly bridge: MessagePort }
   /** The password loop was replaced: passwords go here from now on. */
   | { readonly kind: "passwords"; readonly passwords: MessagePort }
