@@ -5,7 +5,6 @@
  */
 
 import { resolvePrograms } from "../cgi/programs.ts";
-import { statOrNull } from "../paths.ts";
 import { missingInterpreters } from "../config/warnings.ts";
 import type { Config } from "../config/config.ts";
 import { type ConfigFlags, DEFAULT_FILE, loadConfig, type LoadResult } from "../config/load.ts";
@@ -41,18 +40,16 @@ export async function serve(parsed: ParsedFlags, terminal: Terminal): Promise<nu
     return EXIT_USAGE;
   }
   const { config, routeKeys, warnings } = loaded;
-  const searchPath = terminal.env.get("PATH") ?? "";
+  const programs = resolvePrograms(config, terminal.env.get("PATH") ?? "");
   const missing = missingInterpreters(config, {
     fileName: file ?? (config.file === null ? null : DEFAULT_FILE),
     routeKeys,
-    // The whole search is the supervisor's: here a look along PATH does, unless it finds nothing.
-    isInstalled: (name) =>
-      isOnPath(name, searchPath) || resolvePrograms(config, searchPath).paths[name]?.length > 0,
+    isInstalled: (name) => programs.paths[name]?.length > 0,
     uid: null,
   });
   sayFaults(terminal, [...warnings, ...missing]);
   const { runSupervisor } = await import("../supervisor/supervisor.ts");
-  return await runSupervisor(config, { reload: load });
+  return await runSupervisor(config, { programs, reload: load });
 }
 
 /** The same, but that standard output stays silent and only warnings and errors are said. */
@@ -63,12 +60,4 @@ function quieten(config: Config): Config {
     ...config,
     log: { ...config.log, access: isShown ? "off" : access, level: level === "error" ? level : "warn" },
   };
-}
-
-/** Whether a bare name is that of a file in one of the folders of PATH. */
-function isOnPath(name: string, searchPath: string): boolean {
-  if (/[/\\]/.test(name)) return false;
-  return searchPath.split(":").some((folder) =>
-    folder.startsWith("/") && statOrNull(`${folder}/${name}`)?.isFile === true
-  );
 }

@@ -20,6 +20,8 @@ import { Trees } from "./trees.ts";
 
 /** How the supervisor is started. */
 export interface SupervisorOptions {
+  /** The programs that the first configuration names. */
+  readonly programs: Programs;
   /** Reads the configuration anew, for SIGHUP. */
   readonly reload: () => Promise<{ config: Config } | { faults: readonly Fault[] }>;
 }
@@ -81,7 +83,7 @@ class Supervisor implements LoopsHost {
     this.temp = temp;
     this.connections = ConnectionCount.memory();
     this.environment = Deno.env.toObject();
-    this.#loops = new Loops(this.#plan(config, certificates), new Map(), this);
+    this.#loops = new Loops(this.#plan(config, options.programs, certificates), new Map(), this);
   }
 
   static async create(config: Config, options: SupervisorOptions): Promise<Supervisor> {
@@ -124,8 +126,7 @@ class Supervisor implements LoopsHost {
     this.#done.resolve(1);
   }
 
-  #plan(config: Config, certificates: ReadonlyMap<number, PemPair>): LoopsPlan {
-    const programs = resolvePrograms(config, this.environment["PATH"] ?? "");
+  #plan(config: Config, programs: Programs, certificates: ReadonlyMap<number, PemPair>): LoopsPlan {
     for (const warning of programs.warnings) this.log.log("warn", warning);
     return { config, programs, runnable: runnable(programs), certificates };
   }
@@ -160,7 +161,8 @@ class Supervisor implements LoopsHost {
     const before = { config: this.#config.log, logs: this.#logs };
     try {
       this.#changeLogs(await openLogs(read.config.log, before));
-      const plan = this.#plan(read.config, await readCertificates(read.config));
+      const programs = resolvePrograms(read.config, this.environment["PATH"] ?? "");
+      const plan = this.#plan(read.config, programs, await readCertificates(read.config));
       if (!this.#loops.configure(plan)) await this.#replaceLoops(plan);
     } catch (error) {
       this.log.log("error", `not reloaded: ${describeStartFailure(error, read.config)}`);
