@@ -5,7 +5,7 @@
  * @module
  */
 
-import { resolvePrograms, runnable } from "../cgi/programs.ts";
+import { type Programs, resolvePrograms, runnable } from "../cgi/programs.ts";
 import type { Config, Listen, LogConfig } from "../config/config.ts";
 import { type Fault, formatFault } from "../config/fault.ts";
 import { LogFile } from "../observe/log_file.ts";
