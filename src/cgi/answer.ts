@@ -276,7 +276,9 @@ export class ScriptAnswer implements Deadline {
 
   /** `output: plain`: all output is content. */
   async #plain(): Promise<Outcome> {
-    const held = await this.#hold(new Uint8Array(0), PLAIN_HOLD_MS, PLAIN_HOLD_BYTES);
+    // As long as it has written nothing, it may still fail: the moment begins with its first output.
+    const first = await this.#read();
+    const held = first === null ? [] : await this.#hold(first, PLAIN_HOLD_MS, PLAIN_HOLD_BYTES);
     if (this.#isOutputEnded) {
       await this.#run.started;
       const exit = await this.#exitSoon();

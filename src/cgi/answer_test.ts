@@ -524,3 +524,12 @@ test("plain output is all content, and a failure before it a 500", async () => {
   late.run.start().says("x".repeat(5000)).exit(1);
   assertEquals((await drain(source(await reply(late.outcome)))).error, null);
 });
+
+test("plain output that keeps to itself for long may still fail", async () => {
+  const { run, outcome } = world({ handling: { output: "plain" } });
+  run.start();
+  // Longer than its first output is held.
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  run.exit(1);
+  assertEquals((await refusal(outcome)).status, 500);
+});
