@@ -458,6 +458,16 @@ const WORKERS = {
 
 /** `deno compile` finds the Workers' files by `--include`; from source they are part of the module graph. */
 function startWorker(kind: keyof typeof WORKERS, permissions: LoopPermissions): Worker {
-  const url = new URL(WORKERS[kind], import.meta.url);
-  return new Worker(url, { type: "module", name: kind, deno: { permissions } } as WorkerOptions);
+  const start = (permissions: LoopPermissions) =>
+    new Worker(
+      new URL(WORKERS[kind], import.meta.url),
+      { type: "module", name: kind, deno: { permissions } } as WorkerOptions,
+    );
+  try {
+    return start(permissions);
+  } catch (error) {
+    // Deno 2.7 knows no such permission: for a unix socket it asks for read and write alone.
+    if (!(error instanceof URIError) || permissions.net === false) throw error;
+    return start({ ...permissions, net: permissions.net.filter((address) => !address.startsWith("unix:")) });
+  }
 }
