@@ -441,8 +441,8 @@ export class Client implements Deadline, ExchangeClient {
   async #answerLater(exchange: ClientExchange, answer: Promise<Reply>): Promise<boolean> {
     this.#publish();
     let reply: Reply;
+    this.#flushMeanwhile();
     try {
-      if (this.#output.pendingBytes > 0) await this.#output.flush();
       reply = await answer;
       if (!this.isDestroyed) this.#step("respond");
     } catch (error) {
@@ -505,8 +505,19 @@ export class Client implements Deadline, ExchangeClient {
   /** Sends `100 Continue`, unless the answer has begun. */
   sendContinue(): void {
     const isAnswered = this.#state !== "REQ_RDY" && this.#state !== "WAIT_CGI";
-    if (isAnswered || !this.#output.append(CONTINUE)) return;
-    this.#output.flush().catch((error) => this.#failed(error));
+    if (!isAnswered && this.#output.append(CONTINUE)) this.#flushMeanwhile();
+  }
+
+  /**
+   * Sends what is gathered while something else is waited for: waited for one after the other, a failure of the second would
+   * be unheard as long as the first takes, which ends the loop.
+   */
+  #flushMeanwhile(): void {
+    if (this.#output.pendingBytes === 0) return;
+    this.#output.flush().catch((error) => {
+      this.#failed(error);
+      this.destroy("clientGone");
+    });
   }
 
   /** Unique among this server's requests. */
@@ -629,8 +640,11 @@ export class Client implements Deadline, ExchangeClient {
     const announced = framing.contentLength;
     while (true) {
       const next = source.read();
-      // What the script has said goes out before it is waited for again.
-      if (next instanceof Promise && source.isPrompt !== true) await this.#output.flush();
+      if (next instanceof Promise && source.isPrompt !== true && this.#output.pendingBytes > 0) {
+        // What the script has said goes out before it is waited for again. Should it fail meanwhile, that is heard below.
+        next.catch(() => {});
+        await this.#output.flush();
+      }
       const bytes = next instanceof Promise ? await next : next;
       if (this.isDestroyed) throw new ExchangeAborted("clientGone");
       if (bytes === null) break;

@@ -268,6 +268,50 @@ Deno.test("a client that reads nothing is cut off after timeouts.write", async (
   await bench.gone();
 });
 
+Deno.test("an answer that fails while those before it still wait to go out is refused in its turn", async () => {
+  const failing = Promise.withResolvers<Reply>();
+  let count = 0;
+  const bench = new Bench(() => ++count === 1 ? reply(text("first")) : failing.promise);
+  bench.connection.isStuck = true;
+  bench.connection.push(GET + GET);
+  await until(() => count === 2);
+  failing.reject(new HttpError(502, "nothing came"));
+  await rest(); // a rejection that nobody waits for would end the loop here
+  bench.connection.unstick();
+  await bench.expect("HTTP/1.1 502 ");
+  assertMatch(bench.connection.written, /first.*HTTP\/1\.1 502 /s);
+  await bench.leave();
+});
+
+Deno.test("content that breaks off while the answers before it still wait to go out is cut in its turn", async () => {
+  const source = new FedSource();
+  let count = 0;
+  const bench = new Bench(() => reply(++count === 1 ? text("first") : source));
+  bench.connection.isStuck = true;
+  bench.connection.push(GET + GET);
+  await until(() => count === 2);
+  source.feed(new ExchangeAborted("timeout"));
+  await rest(); // likewise
+  bench.connection.unstick();
+  await bench.gone();
+  assertStringIncludes(bench.connection.written, "first");
+  assertEquals(source.closed.length, 1);
+});
+
+Deno.test("a client that stops reading in the middle of pipelined requests costs its own connection", async () => {
+  let count = 0;
+  const bench = new Bench(({ signal }) => {
+    if (++count === 1) return reply(text("first"));
+    return new Promise<Reply>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+  });
+  bench.connection.isStuck = true;
+  bench.connection.push(GET + GET);
+  await until(() => count === 2);
+  await rest();
+  bench.clock.turn(30_000);
+  await bench.gone();
+});
+
 Deno.test("100 Continue is sent when the handler reads, and not when it refuses", async () => {
   const head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n";
   const reading = new Bench(echo);
@@ -406,4 +450,9 @@ async function until(condition: () => boolean): Promise<void> {
     setTimeout(resolve, 0);
     await promise;
   }
+}
+
+/** Lets all that can happen by now happen. */
+function rest(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
 }

@@ -53,6 +53,12 @@ export class FakeConnection implements Connection {
     }
   }
 
+  /** Writes go through again. */
+  unstick(): void {
+    this.isStuck = false;
+    this.#wake();
+  }
+
   /** What the client has pushed; waits for it. */
   async read(buffer: Uint8Array<ArrayBuffer>): Promise<number | null> {
     while (this.#incoming.length === 0 && !this.#isEnded && !this.#reset && !this.isClosed) {
