@@ -349,6 +349,7 @@ export class Client implements Deadline, ExchangeClient {
         return;
       }
       if (head === null) {
+        if (this.#output.pendingBytes > 0) await this.#output.flush();
         this.#awaitInput();
         const hasMore = await input.fill();
         if (this.#lateRefusal !== null) return await this.#lateRefusal;
@@ -458,8 +459,12 @@ export class Client implements Deadline, ExchangeClient {
   }
 
   #awaitInput(): void {
-    if (!this.input.isEmpty) return;
     this.#publish();
+    if (!this.input.isEmpty) {
+      // A head that has begun behind the request before it.
+      if (this.#readDeadlineMs === Infinity) this.#headBegan();
+      return;
+    }
     this.#setIdle(true);
     if (this.#requests > 0) this.#readDeadlineMs = this.#idleDeadline();
   }
@@ -467,6 +472,11 @@ export class Client implements Deadline, ExchangeClient {
   #inputCame(): void {
     if (!this.#isIdle) return;
     this.#setIdle(false);
+    this.#headBegan();
+  }
+
+  /** The first head has its time from the connection's beginning on. */
+  #headBegan(): void {
     this.#beganMs = this.now();
     if (this.#requests > 0) this.#readDeadlineMs = this.#beganMs + this.#host.timeouts.headerMs;
   }

@@ -268,6 +268,18 @@ Deno.test("a client that reads nothing is cut off after timeouts.write", async (
   await bench.gone();
 });
 
+Deno.test("an answer goes out although the next head has only begun, which has its own time to come", async () => {
+  const bench = new Bench(() => reply(text("answer")));
+  bench.connection.push(GET + "GET / HT");
+  await bench.expect("answer");
+  await rest();
+  bench.clock.turn(9_999);
+  assert(!bench.connection.written.includes("408"));
+  bench.clock.turn(1);
+  await bench.expect("HTTP/1.1 408 ");
+  await bench.leave();
+});
+
 Deno.test("an answer that fails while those before it still wait to go out is refused in its turn", async () => {
   const failing = Promise.withResolvers<Reply>();
   let count = 0;
