@@ -114,7 +114,8 @@ export class Client implements Deadline, ExchangeClient {
   #publishedState: State | null = null;
   #exchange: ClientExchange | null = null;
   #controller: AbortController | null = null;
-  isDestroyed = false;
+  /** Why it was destroyed. */
+  #aborted: ExchangeAborted | null = null;
   #isShakingHands = false;
   #requests = 0;
   #isIdle = false;
@@ -152,9 +153,17 @@ export class Client implements Deadline, ExchangeClient {
     return this.#state;
   }
 
+  /** Whether its connection is closed. */
+  get isDestroyed(): boolean {
+    return this.#aborted !== null;
+  }
+
   /** Aborted when the client is gone, a deadline passes, or the server stops. */
   get signal(): AbortSignal {
-    this.#controller ??= new AbortController();
+    if (this.#controller === null) {
+      this.#controller = new AbortController();
+      if (this.#aborted !== null) this.#controller.abort(this.#aborted);
+    }
     return this.#controller.signal;
   }
 
@@ -209,9 +218,8 @@ export class Client implements Deadline, ExchangeClient {
   /** Ends everything at once. */
   destroy(why: ExchangeAborted["why"]): void {
     if (this.isDestroyed) return;
-    this.isDestroyed = true;
+    const aborted = this.#aborted = new ExchangeAborted(why);
     if (this.#state !== "FINISHED") this.#step("close");
-    const aborted = new ExchangeAborted(why);
     this.#exchange?.clientBody.fail(aborted);
     this.#controller?.abort(aborted);
     try {

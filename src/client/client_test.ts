@@ -324,6 +324,14 @@ Deno.test("a client that stops reading in the middle of pipelined requests costs
   await bench.gone();
 });
 
+Deno.test("a signal that is first asked for after the client has gone is aborted", async () => {
+  const bench = new Bench(() => reply(null));
+  bench.connection.reset();
+  await bench.gone();
+  assert(bench.client.signal.aborted);
+  assert(bench.client.signal.reason instanceof ExchangeAborted);
+});
+
 Deno.test("100 Continue is sent when the handler reads, and not when it refuses", async () => {
   const head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n";
   const reading = new Bench(echo);
