@@ -249,6 +249,10 @@ export class Client implements Deadline, ExchangeClient {
   #expireRead(): void {
     this.#readDeadlineMs = Infinity;
     if (this.#isShakingHands) return this.#host.metrics.add("timeouts");
+    if (this.#state === "RES_SENDING") {
+      // The rest of a body that nobody read: its answer is out, and closing at once could destroy that on its way.
+      return this.#exchange?.clientBody.fail(new HttpError(408, "the rest of the body came too slowly"));
+    }
     const isHeadBegun = this.#state === "READ_REQ" && !this.input.isEmpty;
     if (!isHeadBegun) return this.#timedOut("timeout");
     this.#host.metrics.add("timeouts");

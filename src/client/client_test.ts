@@ -366,6 +366,18 @@ Deno.test("a body that the handler leaves is dropped when it is small, and ends 
   await large.leave();
 });
 
+Deno.test("the rest of a body that nobody read and that does not come ends the connection without a reset", async () => {
+  const bench = new Bench(() => reply(text("ok")));
+  bench.connection.push("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nab");
+  await bench.expect("ok");
+  await until(() => bench.client.deadlineMs === 1_000);
+  bench.clock.turn(1_000);
+  await bench.connection.until(() => bench.connection.isWriteClosed || bench.connection.isClosed);
+  assert(bench.connection.isWriteClosed);
+  assert(!bench.connection.isClosed);
+  await bench.leave();
+});
+
 Deno.test("content that breaks off is cut, never ended as if it were whole", async () => {
   const source = new FedSource();
   const bench = new Bench(() => reply(source));
