@@ -7,6 +7,8 @@
  */
 
 import { assert, assertEquals, assertMatch, assertNotMatch } from "@std/assert";
+import { makeCertificate } from "../support/certificate.ts";
+import { hasProgram } from "../support/processes.ts";
 import { ask, field, get, post, RawClient, type Response, textOf, UnexpectedEnd } from "../support/raw.ts";
 import { BASIC_YAML, type FileSpec, TestServer } from "../support/server.ts";
 
@@ -642,4 +644,26 @@ Deno.test("a final answer that comes while the content is on its way says that t
   await client.send(framed("/cgi-bin/nothing", "Content-Length: 50\r\nExpect: 100-continue\r\n", ""));
   const response = await client.readResponse();
   assertEquals([response.interim, response.status, field(response, "connection")], [[], 404, "close"]);
+});
+
+const hasOpenssl = await hasProgram("openssl", "version");
+
+Deno.test({
+  name: `a connection over TLS ends with an alert${hasOpenssl ? "" : " (skipped: it needs openssl)"}`,
+  ignore: !hasOpenssl,
+  async fn() {
+    const { cert, key } = await makeCertificate();
+    await using server = await TestServer.start({
+      yaml: "listen: { address: 127.0.0.1:0, tls: { cert: cert.pem, key: key.pem } }\nroot: ./static\n",
+      files: { ...FILES, "cert.pem": cert, "key.pem": key },
+    });
+    const { hostname, port } = server;
+    using client = RawClient.over(await Deno.connectTls({ hostname, port, caCerts: [cert] }));
+    for (const lines of [[], ["Connection: close"]]) {
+      await client.send(get("/a.txt", ...lines));
+      assertEquals(textOf(await client.readResponse()), "0123456789");
+    }
+    // Without the alert this read fails: an end that anybody on the way could have made.
+    assertEquals(await client.readToEnd(), { bytes: new Uint8Array(0), reset: false });
+  },
 });
