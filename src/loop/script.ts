@@ -51,6 +51,8 @@ class ScriptLoop {
   readonly #pids: PidTable;
   readonly #trees = new RemoteTrees(post);
   readonly #runs = new Set<HostedRun>();
+  /** The runs of each network loop, by its number. */
+  readonly #bridged = new Map<number, Map<number, HostedRun>>();
   #isStopping = false;
 
   constructor(setup: LoopSetup, pids: PidTable) {
@@ -63,7 +65,7 @@ class ScriptLoop {
   receive(message: ToScript): void {
     switch (message.kind) {
       case "bridge":
-        this.#serve(message.bridge);
+        this.#serve(message.loop, message.bridge);
         break;
       case "configure": {
         const { config } = message.setup;
@@ -83,8 +85,11 @@ class ScriptLoop {
     }
   }
 
-  #serve(port: MessagePort): void {
+  #serve(loop: number, port: MessagePort): void {
+    // A second bridge of a loop is that of its successor: nobody is left whom the first one's scripts could answer.
+    for (const run of [...this.#bridged.get(loop)?.values() ?? []]) run.end("abandoned");
     const runs = new Map<number, HostedRun>();
+    this.#bridged.set(loop, runs);
     port.onmessage = (event: MessageEvent<ToBridge>) => {
       const message = event.data;
       if (message.kind !== "start") {

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertInstanceOf, assertMatch, assertStringIncludes } from "@std/assert";
 import { resolvePrograms, runnable } from "../cgi/programs.ts";
 import { loadConfig, NO_FLAGS } from "../config/load.ts";
 import { ConnectionCount } from "../loop/connection_count.ts";
@@ -65,6 +65,29 @@ class Bench implements AsyncDisposable {
     return await new Response(connection.readable).text();
   }
 
+  /** Likewise, again and again until somebody listens. */
+  async askUntilAnswered(path: string): Promise<string> {
+    for (;;) {
+      try {
+        return await this.ask(path);
+      } catch (error) {
+        if (!(error instanceof Deno.errors.ConnectionRefused)) throw error;
+      }
+    }
+  }
+
+  /** Asks for a script that never answers; resolves once it runs. */
+  async startHanging(): Promise<{ pid: number; answer: Promise<string> }> {
+    const watcher = Deno.watchFs(`${this.dir}/cgi`);
+    const answer = this.ask("/cgi/hang.sh");
+    for await (const { kind, paths } of watcher) {
+      if (kind === "modify" && paths.some((path) => path.endsWith("/pid"))) break;
+    }
+    const pid = Number(await Deno.readTextFile(`${this.dir}/cgi/pid`));
+    assert(pid > 0);
+    return { pid, answer };
+  }
+
   /** Makes a loop throw where nobody catches it: it is set up a second time. */
   crash(kind: "script" | "network"): void {
     // The network loop is started first, the script loop once a script is wanted.
@@ -97,29 +120,24 @@ Deno.test("a network loop that dies is reported and replaced on the same port", 
   assertStringIncludes(await bench.ask("/"), "text");
   bench.crash("network");
   await bench.logs("network loop 0 died and is replaced");
-  while (true) {
-    const answer = await bench.ask("/cgi/hello.sh").catch((error) => {
-      if (!(error instanceof Deno.errors.ConnectionRefused)) throw error;
-      return null;
-    });
-    if (answer === null) continue;
-    assertMatch(answer, /200 OK.*hello/s);
-    break;
-  }
+  assertMatch(await bench.askUntilAnswered("/cgi/hello.sh"), /200 OK.*hello/s);
+  assertEquals(bench.gaveUp, []);
+});
+
+Deno.test("the scripts of a network loop that dies are ended, since nobody is left to answer", async () => {
+  await using bench = await Bench.start();
+  const { pid, answer } = await bench.startHanging();
+  bench.crash("network");
+  await answer.catch((error) => assertInstanceOf(error, Deno.errors.ConnectionReset));
+  while (isAlive(pid)) await bench.askUntilAnswered("/");
   assertEquals(bench.gaveUp, []);
 });
 
 Deno.test("a script loop that dies is replaced: its scripts are ended, their clients told, the next ones run", async () => {
   await using bench = await Bench.start();
-  const watcher = Deno.watchFs(`${bench.dir}/cgi`);
-  const hanging = bench.ask("/cgi/hang.sh");
-  for await (const { kind, paths } of watcher) {
-    if (kind === "modify" && paths.some((path) => path.endsWith("/pid"))) break;
-  }
-  const pid = Number(await Deno.readTextFile(`${bench.dir}/cgi/pid`));
-  assert(pid > 0);
+  const { pid, answer } = await bench.startHanging();
   bench.crash("script");
-  assertMatch(await hanging, /^HTTP\/1\.1 50[02] /);
+  assertMatch(await answer, /^HTTP\/1\.1 50[02] /);
   assertMatch(await bench.ask("/cgi/hello.sh"), /200 OK.*hello/s);
   while (isAlive(pid)) await bench.ask("/");
   assertEquals(bench.gaveUp, []);
