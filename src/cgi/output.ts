@@ -178,6 +178,8 @@ export class OutputParser {
         break;
       case "content-type":
         if (this.#hasContentType) return this.#twice(name, number);
+        // "A NULL field value is equivalent to a field not being sent" (6.3), and HTTP has no empty media type.
+        if (value === "") return null;
         this.#hasContentType = true;
         break;
     }

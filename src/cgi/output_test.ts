@@ -146,6 +146,12 @@ test("tells a local redirect from a client's", () => {
   }
 });
 
+test("takes an empty Content-Type as none", () => {
+  const { kind, fields } = head("Content-Type:\nX-A: \n\n");
+  assertEquals([kind, fields], ["document", [["X-A", ""]]]);
+  assertEquals(head("Content-Type:\nLocation: http://a/\n\n").kind, "clientRedirect");
+});
+
 test("refuses an empty Location", () => {
   assertStringIncludes(reason("Location:\n\n"), "Location is empty");
 });

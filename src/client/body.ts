@@ -149,6 +149,11 @@ export class ClientBody implements RequestBody {
     }
   }
 
+  /** Whether it has announced that more than `maxBytes` are left. */
+  isLongerThan(maxBytes: number): boolean {
+    return this.length !== null && this.#remainingBytes > maxBytes;
+  }
+
   /**
    * Reads and drops what is left, up to `maxBytes`; for whoever was reading it, it ends here.
    *
@@ -161,7 +166,7 @@ export class ClientBody implements RequestBody {
     this.#readers++;
     this.#waiter?.resolve();
     this.#waiter = null;
-    if (this.length !== null && this.#remainingBytes > maxBytes) return false;
+    if (this.isLongerThan(maxBytes)) return false;
     let dropped = 0;
     while (dropped <= maxBytes) {
       const bytes = await this.read();

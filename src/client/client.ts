@@ -626,6 +626,8 @@ export class Client implements Deadline, ExchangeClient {
     if (exchange.clientBody.progress === "awaiting100" || exchange.clientBody.progress === "broken") {
       return false;
     }
+    // Where no script reads it nobody will, and there is too much of it to be dropped.
+    if (!exchange.isDelegated && exchange.clientBody.isLongerThan(DISCARD_BYTES_MAX)) return false;
     return isPersistent(exchange.head);
   }
 

@@ -363,6 +363,7 @@ Deno.test("a body that the handler leaves is dropped when it is small, and ends 
   );
   await large.connection.until(() => large.connection.isWriteClosed);
   assertEquals(large.connection.written.split("HTTP/1.1").length, 2);
+  assert(large.connection.written.includes("\r\nConnection: close\r\n"));
   await large.leave();
 });
 
