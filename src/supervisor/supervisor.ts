@@ -158,18 +158,21 @@ class Supervisor implements LoopsHost {
       for (const fault of read.faults) this.log.log("error", `not reloaded: ${formatFault(fault)}`);
       return;
     }
-    const before = { config: this.#config.log, logs: this.#logs };
+    const before = this.#logs;
+    let logs = before;
     try {
-      this.#changeLogs(await openLogs(read.config.log, before));
+      logs = await openLogs(read.config.log, { config: this.#config.log, logs });
       const programs = resolvePrograms(read.config, this.environment["PATH"] ?? "");
       const plan = this.#plan(read.config, programs, await readCertificates(read.config));
       if (!this.#loops.configure(plan)) await this.#replaceLoops(plan);
     } catch (error) {
       this.log.log("error", `not reloaded: ${describeStartFailure(error, read.config)}`);
-      this.#changeLogs(await openLogs(before.config, { config: read.config.log, logs: this.#logs }));
+      closeLogs(logs, before);
       return;
     }
     this.#config = read.config;
+    this.#logs = logs;
+    closeLogs(before, logs);
     this.log.log("info", "reloaded the configuration");
   }
 
@@ -195,13 +198,6 @@ class Supervisor implements LoopsHost {
 
   async #reopenLogs(): Promise<void> {
     await Promise.all([this.#logs.access?.reopen(), this.#logs.error.reopen()]);
-  }
-
-  #changeLogs(logs: Logs): void {
-    const old = this.#logs;
-    this.#logs = logs;
-    if (old.access !== logs.access) old.access?.close(LOG_FLUSH_MS);
-    if (old.error !== logs.error) old.error.close(LOG_FLUSH_MS);
   }
 
   #announce(): void {
@@ -235,6 +231,12 @@ async function openLogs(
     : await openLog(config.access);
   const error = open?.config.error === config.error ? open.logs.error : await openLog(config.error);
   return { access, error };
+}
+
+/** Closes those of `logs` that are not among `kept`. */
+function closeLogs(logs: Logs, kept: Logs): void {
+  if (logs.access !== kept.access) logs.access?.close(LOG_FLUSH_MS);
+  if (logs.error !== kept.error) logs.error.close(LOG_FLUSH_MS);
 }
 
 async function openLog(target: string): Promise<LogFile> {

@@ -262,6 +262,26 @@ Deno.test("SIGHUP puts new routes in force, and keeps the old ones where the fil
   assertNotMatch(server.stderr, /bug/);
 });
 
+Deno.test("a reload that fails keeps the logs that are open, also where their folder is gone", async () => {
+  const yaml = (log: string, address: string) =>
+    `listen: [127.0.0.1:0${address}]\nlog: { access: ${log} }\nroutes: [{ path: /, respond: text }]\n`;
+  await using server = await TestServer.start({
+    yaml: yaml("logs/a.log", ""),
+    files: { ...FILES, "logs/x": "" },
+  });
+  await Deno.remove(join(server.dir, "logs"), { recursive: true });
+  await Deno.writeTextFile(join(server.dir, "pollux.yaml"), yaml("stdout", ', "unix:static/a.txt"'));
+  server.kill("SIGHUP");
+  await server.stderrMatch(/not reloaded: .*which is not a socket/);
+  await Deno.writeTextFile(join(server.dir, "pollux.yaml"), yaml("other.log", ""));
+  server.kill("SIGHUP");
+  await server.stderrMatch(/ reloaded the configuration/);
+  assertEquals(textOf(await ask(server, get("/"))), "text");
+  await eventually("a line in the new log", async () => {
+    return (await Deno.readTextFile(join(server.dir, "other.log"))).includes('"GET / HTTP/1.1" 200');
+  });
+});
+
 Deno.test("1,000 sites and 10,000 routes start and answer", async () => {
   const sites = Array.from({ length: 1000 }, (_, i) => {
     const routes = Array.from({ length: 10 }, (_, j) => `{ path: /r${j}/, respond: "${i} ${j}" }`);
