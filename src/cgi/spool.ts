@@ -84,11 +84,23 @@ function keptInFile(file: Deno.FsFile, length: number): Content {
 
 /** A file that is gone with its last descriptor, whatever becomes of this program. */
 async function openNameless(temp: string): Promise<Deno.FsFile> {
-  const path = await Deno.makeTempFile({ dir: temp, prefix: "pollux-body-" });
+  const path = await makeFile(temp);
   try {
     return await Deno.open(path, { read: true, write: true });
   } finally {
     await Deno.remove(path);
+  }
+}
+
+/** The folder is made again where it is gone: systems clear out of /tmp what nobody has touched for days. */
+async function makeFile(temp: string): Promise<string> {
+  const options: Deno.MakeTempOptions = { dir: temp, prefix: "pollux-body-" };
+  try {
+    return await Deno.makeTempFile(options);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    await Deno.mkdir(temp, { recursive: true, mode: 0o700 });
+    return await Deno.makeTempFile(options);
   }
 }
 
