@@ -22,6 +22,8 @@ export interface ListenerHost {
 
 /** Out of descriptors `accept` fails at once, each time: it is tried again after this long. */
 const PAUSE_MS = 50;
+/** And said again after this long: what lasts is not to fill the log. */
+const SAY_AGAIN_MS = 10_000;
 /** What waits in the accept queue when the server stops is still taken, until none came for this long. */
 const LAST_CALL_MS = 20;
 /** And no longer than this: under a steady stream of new connections it is never quiet. */
@@ -38,6 +40,7 @@ export class Listener {
   readonly #listen: Listen;
   readonly #socket: Deno.Listener<Deno.Conn>;
   #lastAcceptMs = 0;
+  #lastSaidMs = -Infinity;
   #isClosed = false;
 
   /**
@@ -84,11 +87,18 @@ export class Listener {
         if (
           !(error instanceof Deno.errors.ConnectionAborted || error instanceof Deno.errors.ConnectionReset)
         ) {
-          this.#host.log.log("error", `accept on ${this.#listen.text}: ${String(error)}; trying again`);
+          this.#sayFailure(error);
           await delay(PAUSE_MS);
         }
       }
     }
+  }
+
+  #sayFailure(error: unknown): void {
+    const nowMs = performance.now();
+    if (nowMs - this.#lastSaidMs < SAY_AGAIN_MS) return;
+    this.#lastSaidMs = nowMs;
+    this.#host.log.log("error", `accept on ${this.#listen.text}: ${String(error)}; trying again`);
   }
 
   #peer(connection: Deno.Conn): Peer {

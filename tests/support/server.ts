@@ -32,6 +32,8 @@ export interface ServerOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Whether its standard output is read while it runs; true by default. Otherwise it is a pipe that fills up. */
   readonly readsStdout?: boolean;
+  /** How many descriptors it may have; otherwise as many as this process. */
+  readonly descriptors?: number;
 }
 
 /** How a process ended. */
@@ -122,9 +124,14 @@ async function spawn(options: ServerOptions, dir: string): Promise<Deno.ChildPro
   if (options.yaml !== undefined) {
     await Deno.writeTextFile(join(dir, "pollux.yaml"), options.yaml.replaceAll("{dir}", dir));
   }
-  const [program, args] = await commandLine();
+  const command = (await commandLine()).flat();
+  const { descriptors } = options;
+  const limit = descriptors === undefined
+    ? []
+    : ["sh", "-c", 'ulimit -n "$0" && exec "$@"', String(descriptors)];
+  const [program, ...args] = [...limit, ...command, ...options.flags ?? []];
   return new Deno.Command(program, {
-    args: [...args, ...options.flags ?? []],
+    args,
     cwd: dir,
     env: { PATH, NO_COLOR: "1", ...options.env },
     stdin: "null",
