@@ -22,6 +22,9 @@ export interface Content {
 /** Up to here content stays in memory, in bytes. */
 export const MEMORY_BYTES_MAX = 1 << 20;
 
+/** Shorter chunks are gathered, in bytes. */
+const COPY_BYTES_MAX = 16 * 1024;
+
 /**
  * Reads a body to its end and keeps it.
  *
@@ -36,7 +39,7 @@ export async function spool(body: RequestBody, temp: string): Promise<Content> {
     for (let bytes = await body.read(); bytes !== null; bytes = await body.read()) {
       length += bytes.length;
       if (file === null && length <= MEMORY_BYTES_MAX) {
-        chunks.push(bytes);
+        append(chunks, bytes);
         continue;
       }
       file ??= await openNameless(temp);
@@ -53,6 +56,23 @@ export async function spool(body: RequestBody, temp: string): Promise<Content> {
     }
     throw error;
   }
+}
+
+/** Adds bytes behind the last: a chunk of one byte kept by itself would take some hundreds. */
+function append(chunks: Uint8Array<ArrayBuffer>[], bytes: Uint8Array<ArrayBuffer>): void {
+  if (bytes.length >= COPY_BYTES_MAX) {
+    chunks.push(bytes);
+    return;
+  }
+  let last = chunks.pop();
+  if (last !== undefined && last.byteOffset + last.length + bytes.length > last.buffer.byteLength) {
+    chunks.push(last);
+    last = undefined;
+  }
+  const { buffer, byteOffset, length } = last ?? takeBuffer().subarray(0, 0);
+  const both = new Uint8Array(buffer, byteOffset, length + bytes.length);
+  both.set(bytes, length);
+  chunks.push(both);
 }
 
 function kept(chunks: Uint8Array<ArrayBuffer>[], length: number): Content {

@@ -45,6 +45,28 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "spool() gathers what comes in small pieces, in order",
+  permissions: "none",
+  async fn() {
+    const content = await spool(pieces(100_000, 1), "/nonexistent");
+    const given: number[] = [];
+    let chunks = 0;
+    for (let bytes = await content.read(); bytes !== null; bytes = await content.read()) {
+      given.push(...bytes);
+      chunks++;
+    }
+    assertEquals(chunks, 2);
+    assertEquals(given, Array.from({ length: 100_000 }, (_, i) => (i + 1) % 256));
+    // Large ones stay apart, and what follows them may not overwrite them.
+    const mixed = await spool(
+      aBody(["a".repeat(20_000), "b", "c".repeat(20_000), "d"], null),
+      "/nonexistent",
+    );
+    assertEquals(await readAll(mixed), [40_002, 20_000 * 97 + 98 + 20_000 * 99 + 100]);
+  },
+});
+
 Deno.test("spool() keeps a long body in a file without a name", async () => {
   const temp = Deno.makeTempDirSync();
   const content = await spool(pieces(20, 100_000), temp);
