@@ -13,6 +13,7 @@ import {
   type Reply,
   type Source,
 } from "../handlers/handler.ts";
+import { FailedScript } from "../handlers/dev_page.ts";
 import type { Sendfile } from "../handlers/sendfile.ts";
 import { HttpError } from "../http/error.ts";
 import type { Field } from "../http/fields.ts";
@@ -42,6 +43,12 @@ const EXIT_WAIT_MS = 100;
 /** How long a script may go on after a bad header, in milliseconds: what it says on standard error tells why. */
 const LAST_WORDS_MS = 1000;
 
+/**
+ * How long, with `--dev`, a failed script's end is waited for, in milliseconds: the page tells of it. More than it may take
+ * for its last words, since the clock is coarse.
+ */
+const END_WAIT_MS = LAST_WORDS_MS + 500;
+
 /** What an answer is made with. */
 export interface AnswerServices {
   /** The loop's clock. */
@@ -68,6 +75,14 @@ export interface AnswerRoute {
   readonly sendfile: Sendfile | null;
 }
 
+/** What the page of `--dev` tells of a run beside what its answer knows. */
+export interface RunAccount {
+  /** The program and its arguments. */
+  readonly command: readonly string[];
+  /** The environment, name and value in turn. */
+  readonly env: readonly string[];
+}
+
 type Bytes = Uint8Array<ArrayBuffer>;
 
 /** The answer that one run gives. */
@@ -79,8 +94,12 @@ export class ScriptAnswer implements Deadline {
   readonly #services: AnswerServices;
   readonly #sendfile: Sendfile | null;
   readonly #run: ScriptRun;
+  readonly #account: RunAccount | null;
+  /** The error of the last fault that was written down, and that line. */
+  #told: { readonly error: HttpError; readonly line: string } | null = null;
   #pid = 0;
   #startedMs = Infinity;
+  #endedMs = Infinity;
   /** The last sign of life. */
   #signMs = Infinity;
   #hasHeader = false;
@@ -100,8 +119,15 @@ export class ScriptAnswer implements Deadline {
    * Takes a run over: nobody else reads it, writes to it or ends it.
    *
    * @param script The script's path, for the log.
+   * @param account With `--dev` only: its failure is told in full to the client.
    */
-  constructor(exchange: Exchange, script: string, route: AnswerRoute, run: ScriptRun) {
+  constructor(
+    exchange: Exchange,
+    script: string,
+    route: AnswerRoute,
+    run: ScriptRun,
+    account: RunAccount | null = null,
+  ) {
     this.#exchange = exchange;
     this.#script = script;
     this.#handling = route.handling;
@@ -109,6 +135,7 @@ export class ScriptAnswer implements Deadline {
     this.#services = route.services;
     this.#sendfile = route.sendfile;
     this.#run = run;
+    this.#account = account;
     exchange.signal.addEventListener("abort", this.#aborted);
     run.started.then((pid) => this.#began(pid), () => {}); // A failed start shows when its output is read.
     run.ended.then((exit) => this.#ended(exit));
@@ -169,9 +196,28 @@ export class ScriptAnswer implements Deadline {
     } catch (error) {
       const failure = await this.#startFault(error);
       if (this.#discarding === null) this.#run.end("abandoned");
+      const told = this.#told;
+      const isTold = this.#account !== null && told !== null && told.error === failure;
+      const whole = isTold ? await this.#tellAll(this.#account, told) : failure;
       this.#detach();
-      throw failure;
+      throw whole;
     }
+  }
+
+  /** The error with all that is known of the script, once that has had a moment to end. */
+  async #tellAll(
+    account: RunAccount,
+    { error, line }: { readonly error: HttpError; readonly line: string },
+  ): Promise<FailedScript> {
+    await Promise.race([this.#run.ended, delay(END_WAIT_MS)]);
+    const ranMs = (this.#exit === null ? this.#services.clock.now() : this.#endedMs) - this.#startedMs;
+    return new FailedScript(error, {
+      reason: line,
+      exit: this.#exit === null ? null : exitNote(this.#exit),
+      ranMs: this.#startedMs === Infinity ? null : ranMs,
+      stderr: this.#run.stderr?.() ?? "",
+      ...account,
+    });
   }
 
   /** A script that could not be started has no output either: its StartError is the reason. */
@@ -426,8 +472,9 @@ export class ScriptAnswer implements Deadline {
     this.#services.clock.remove(this);
     if (this.#startedMs === Infinity) return;
     const { notes } = this.#exchange;
-    notes.exit = exit.signal ?? (exit.code < 0 ? null : exit.code);
-    notes.scriptMs = this.#services.clock.now() - this.#startedMs;
+    this.#endedMs = this.#services.clock.now();
+    notes.exit = exitNote(exit);
+    notes.scriptMs = this.#endedMs - this.#startedMs;
     if (exit.code > 0 && exit.signal === null) this.#log("info", `ended with status ${exit.code}`);
   }
 
@@ -451,13 +498,18 @@ export class ScriptAnswer implements Deadline {
     const description = describeFault(fault);
     this.#exchange.notes.error = description;
     const isBusy = fault.kind === "start" && "retryAfterSeconds" in fault.failure;
-    this.#log(isBusy ? "warn" : "error", description);
-    return faultError(fault);
+    const line = this.#log(isBusy ? "warn" : "error", description);
+    const error = faultError(fault);
+    this.#told = { error, line };
+    return error;
   }
 
-  #log(level: "info" | "warn" | "error", what: string): void {
+  /** Logs it; the line. */
+  #log(level: "info" | "warn" | "error", what: string): string {
     const pid = this.#pid === 0 ? "" : ` pid ${this.#pid}`;
-    this.#services.log.log(level, `[${this.#exchange.id}] ${this.#noun} ${this.#script}${pid}: ${what}`);
+    const line = `[${this.#exchange.id}] ${this.#noun} ${this.#script}${pid}: ${what}`;
+    this.#services.log.log(level, line);
+    return line;
   }
 
   /** From now on the client's end is no longer the script's. */
@@ -469,6 +521,11 @@ export class ScriptAnswer implements Deadline {
 /** Whether it was a signal that ended it: then what it wrote may be half of what it meant to. */
 function isDeath(exit: ScriptExit | null): exit is ScriptExit & { readonly signal: string } {
   return exit !== null && exit.signal !== null;
+}
+
+/** As the access log has it: the status, or the signal's name; null where there is none. */
+function exitNote({ code, signal }: ScriptExit): number | string | null {
+  return signal ?? (code < 0 ? null : code);
 }
 
 /** Why a script is ended when its exchange is. */

@@ -13,9 +13,10 @@ import {
   type RequestBody,
   type Source,
 } from "../handlers/handler.ts";
+import { FailedScript } from "../handlers/dev_page.ts";
 import { HttpError } from "../http/error.ts";
 import { ManualClock } from "../time/clock.ts";
-import { ScriptAnswer } from "./answer.ts";
+import { type RunAccount, ScriptAnswer } from "./answer.ts";
 import { aHandling, someSettings } from "./config_fixture.ts";
 import { aBody, anExchange, type ExchangeOptions, type TestExchange } from "./exchange_fixture.ts";
 import { FakeLog, FakeRun } from "./scripts_fixture.ts";
@@ -23,6 +24,7 @@ import { FakeLog, FakeRun } from "./scripts_fixture.ts";
 interface Options extends ExchangeOptions {
   readonly handling?: Partial<ScriptHandling>;
   readonly isNph?: boolean;
+  readonly account?: RunAccount;
 }
 
 interface World {
@@ -54,7 +56,7 @@ function world(options: Options = {}): World {
     killGraceMs: 0,
   });
   const route = { handling: aHandling(options.handling), services: { clock, log }, sendfile: null };
-  const answer = new ScriptAnswer(exchange, "/srv/a.py", route, run);
+  const answer = new ScriptAnswer(exchange, "/srv/a.py", route, run, options.account);
   const outcome = answer.outcome(options.isNph ?? false);
   outcome.catch(() => {}); // Each test looks at it in its own time.
   return { clock, log, run, exchange, abort, answer, outcome };
@@ -532,4 +534,58 @@ test("plain output that keeps to itself for long may still fail", async () => {
   await new Promise((resolve) => setTimeout(resolve, 150));
   run.exit(1);
   assertEquals((await refusal(outcome)).status, 500);
+});
+
+const ACCOUNT: RunAccount = { command: ["/bin/sh", "a"], env: ["A", "b"] };
+
+test("with an account a failure tells how the script ended and what it said", async () => {
+  const { run, outcome, clock, log } = world({ account: ACCOUNT });
+  run.start();
+  await settle();
+  clock.turn(1500);
+  run.errors = "Traceback\n";
+  run.closes();
+  await settle();
+  clock.turn(500);
+  run.exit(1);
+  const error = await refusal(outcome);
+  assertInstanceOf(error, FailedScript);
+  const { reason, ...account } = error.account;
+  assertEquals(account, { ...ACCOUNT, exit: 1, ranMs: 2000, stderr: "Traceback\n" });
+  assert(log.lines.includes(`error ${reason}`), reason);
+  assertEquals(error.status, 502);
+});
+
+test("with an account a script that is ended, or never began, is told of, too", async () => {
+  const late = world({ account: ACCOUNT, handling: { settings: someSettings({ timeoutMs: 1000 }) } });
+  late.run.start();
+  await settle();
+  late.clock.turn(1000);
+  const timeout = await refusal(late.outcome);
+  assertInstanceOf(timeout, FailedScript);
+  assertEquals([timeout.status, timeout.account.exit, timeout.account.ranMs], [504, "SIGKILL", 1000]);
+
+  const queued = world({ account: ACCOUNT });
+  queued.run.fail({ kind: "queueFull", retryAfterSeconds: 3 });
+  const full = await refusal(queued.outcome);
+  assertInstanceOf(full, FailedScript);
+  assertEquals([full.status, full.account.exit, full.account.ranMs], [503, null, null]);
+  assertEquals(full.fields, [["Retry-After", "3"]]);
+});
+
+test("without an account, and where the client is at fault, nothing more is told", async () => {
+  const plain = world();
+  plain.run.errors = "secret";
+  plain.run.start().exit(1);
+  assert(!(await refusal(plain.outcome) instanceof FailedScript));
+
+  const fed = world({ account: ACCOUNT });
+  fed.run.start();
+  await fed.answer.feed({
+    length: 1,
+    read: () => Promise.reject(new HttpError(413, "too much")),
+    close() {},
+  });
+  const error = await refusal(fed.outcome);
+  assertEquals([error.status, error instanceof FailedScript], [413, false]);
 });

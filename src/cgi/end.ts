@@ -135,7 +135,7 @@ function describeStart(failure: StartFailure): string {
 function describeExit(exit: ScriptExit | null): string {
   if (exit === null) return "";
   if (exit.signal !== null) return `; it died by ${exit.signal}`;
-  return exit.code === 0 ? "" : `; it ended with status ${exit.code}: see its lines above`;
+  return exit.code === 0 ? "" : `; it ended with status ${exit.code}: see what it wrote to standard error`;
 }
 
 function seconds(ms: number): string {

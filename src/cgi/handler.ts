@@ -6,6 +6,7 @@
 
 import type { CgiHandlerConfig, Route, ScriptHandling } from "../config/config.ts";
 import type { Exchange, Handler, Outcome, RequestBody } from "../handlers/handler.ts";
+import { FailedScript } from "../handlers/dev_page.ts";
 import type { Sendfile } from "../handlers/sendfile.ts";
 import { HttpError } from "../http/error.ts";
 import { lastSegment, parentFolder } from "../paths.ts";
@@ -39,6 +40,8 @@ export interface CgiServices extends AnswerServices {
   readonly sendfile: (folders: readonly string[]) => Sendfile;
   /** The server's own environment, from which HOME and `pass_env` are taken. */
   readonly environment: Readonly<Record<string, string>>;
+  /** `--dev`: failures are told in full to the client. */
+  readonly dev: boolean;
 }
 
 /** The handler of one cgi route. */
@@ -79,12 +82,15 @@ export function scriptsAmongFiles(
 }
 
 /** A folder without its slash: relative links in what it answers would lead elsewhere. */
-function withSlash({ target }: Exchange): Outcome {
+export function withSlash({ target }: Exchange): Outcome {
   // Two slashes in front would name another host.
   const path = target.rawPath.replace(/^\/+/, "/") + "/";
   const location = target.query === null ? path : `${path}?${target.query}`;
   return { kind: "reply", status: 308, fields: [["Location", location]], body: null };
 }
+
+/** What there is to tell of a script that could not even be tried. */
+const NOT_BEGUN = { exit: null, ranMs: null, stderr: "", command: [], env: [] } as const;
 
 /** Runs the scripts of one route. */
 class ScriptRunner {
@@ -161,11 +167,17 @@ class ScriptRunner {
       client: exchange.peer.address,
       killGraceMs: this.#handling.settings.killGraceMs,
     });
-    const answer = new ScriptAnswer(exchange, script.file, {
-      handling: this.#handling,
-      services: this.#services,
-      sendfile: this.#sendfile,
-    }, run);
+    const answer = new ScriptAnswer(
+      exchange,
+      script.file,
+      {
+        handling: this.#handling,
+        services: this.#services,
+        sendfile: this.#sendfile,
+      },
+      run,
+      this.#services.dev ? { command: [program, ...args], env } : null,
+    );
     if (content !== null) answer.feed(content);
     return await answer.outcome(lastSegment(script.file).startsWith("nph-"));
   }
@@ -182,9 +194,11 @@ class ScriptRunner {
   }
 
   #refuse(exchange: Exchange, fault: ScriptFault): HttpError {
+    const line = `[${exchange.id}] script: ${describeFault(fault)}`;
     exchange.notes.error = describeFault(fault);
-    this.#services.log.log("error", `[${exchange.id}] script: ${describeFault(fault)}`);
-    return faultError(fault);
+    this.#services.log.log("error", line);
+    const error = faultError(fault);
+    return this.#services.dev ? new FailedScript(error, { ...NOT_BEGUN, reason: line }) : error;
   }
 
   /** The script's input, kept whole first where it has to be. */
@@ -198,7 +212,7 @@ class ScriptRunner {
 }
 
 /** CONTENT_LENGTH as far as the head tells: also 0 where the client says so; null without content, or where it is chunked. */
-function announcedLength({ body, head, method }: Exchange): number | null {
+export function announcedLength({ body, head, method }: Exchange): number | null {
   if (body.length !== 0) return body.length;
   return method === head.method && head.fields.get("content-length") !== null ? 0 : null;
 }

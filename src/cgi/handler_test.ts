@@ -71,6 +71,7 @@ function rig(own: Partial<ScriptHandling> = {}, config: Partial<CgiHandlerConfig
     temp: "/tmp",
     sendfile: noSendfile,
     environment: { HOME: "/home/www", PATH: "/usr/bin:/bin", SECRET: "not passed" },
+    dev: false,
     clock: new LoopClock(5),
     log,
   };
@@ -356,6 +357,7 @@ Deno.test("scripts among files are told their own path", async () => {
     temp: "/tmp",
     sendfile: noSendfile,
     environment: {},
+    dev: false,
     clock: new LoopClock(),
     log: new FakeLog(),
   });

@@ -17,7 +17,7 @@ import {
   StartError,
   type StartFailure,
 } from "./run.ts";
-import { StderrLines } from "./stderr.ts";
+import { StderrLines, StderrTail } from "./stderr.ts";
 
 /** Ends processes that this thread may not end itself: a loop asks the supervisor, `exec` has `Trees` at hand. */
 export interface TreeKiller {
@@ -37,6 +37,8 @@ export interface ProcessHooks {
   readonly trees: TreeKiller;
   /** A line of its standard error, without its line end, decoded leniently; already bounded in length and rate. */
   onStderr(line: string, pid: number): void;
+  /** Whether the end of its standard error is kept for {@linkcode ScriptRun.stderr}. */
+  readonly keepsStderr?: boolean;
   /** Milliseconds of the loop's clock. */
   now(): number;
 }
@@ -164,6 +166,8 @@ class Process implements ScriptRun {
   readonly #hooks: ProcessHooks;
   readonly #output: Pipe;
   readonly #errors: Pipe;
+  /** null: it is not kept. */
+  readonly #lastErrors: StderrTail | null;
   /** null: it has none, or it is closed. */
   #input: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>> | null = null;
   /** Lets a write that waits go, when the script will never take it. */
@@ -180,6 +184,7 @@ class Process implements ScriptRun {
     this.#lastSignMs = hooks.now();
     this.#output = new Pipe(child.stdout);
     this.#errors = new Pipe(child.stderr);
+    this.#lastErrors = hooks.keepsStderr === true ? new StderrTail() : null;
     if (spec.hasInput) {
       this.#input = child.stdin.getWriter();
       // That a script closes its input is told by `write`.
@@ -231,6 +236,10 @@ class Process implements ScriptRun {
     giveBuffer(bytes);
   }
 
+  stderr(): string {
+    return this.#lastErrors?.text() ?? "";
+  }
+
   end(reason: EndReason): void {
     if (this.#reason !== null) return;
     this.#reason = reason;
@@ -263,6 +272,7 @@ class Process implements ScriptRun {
     const pace = new Pace();
     for (let bytes = await this.#errors.read(); bytes !== null; bytes = await this.#errors.read()) {
       lines.push(bytes, this.#hooks.now());
+      this.#lastErrors?.push(bytes);
       giveBuffer(bytes);
       if (pace.isOver(bytes.length)) await pace.rest();
     }

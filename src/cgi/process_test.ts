@@ -30,7 +30,11 @@ interface Started {
   readonly trees: LeaderKiller;
 }
 
-function start(script: string, spec: Partial<ScriptSpec> = {}): Started {
+function start(
+  script: string,
+  spec: Partial<ScriptSpec> = {},
+  hooks: { keepsStderr?: boolean } = {},
+): Started {
   const errors: string[] = [];
   const trees = new LeaderKiller();
   const run = startProcess({
@@ -46,7 +50,7 @@ function start(script: string, spec: Partial<ScriptSpec> = {}): Started {
     client: "192.0.2.1",
     killGraceMs: 0,
     ...spec,
-  }, { trees, onStderr: (line) => errors.push(line), now: () => performance.now() });
+  }, { trees, onStderr: (line) => errors.push(line), now: () => performance.now(), ...hooks });
   return { run, errors, trees };
 }
 
@@ -258,6 +262,18 @@ Deno.test("startProcess() takes standard error no faster than it has to", async 
   assertEquals(errors.at(-1), "done");
   // 8 MiB at 1 MiB in 50 ms; a slow machine only takes longer.
   assert(performance.now() - beganMs > 300);
+});
+
+Deno.test("stderr() is the end of standard error where it is kept, and nothing where it is not", async () => {
+  const script = "echo one >&2; printf 'two\\tthree' >&2";
+  const kept = start(script, {}, { keepsStderr: true });
+  assertEquals(await readAll(kept.run), "");
+  await kept.run.ended;
+  assertEquals(kept.run.stderr?.(), "one\ntwo\tthree");
+  const other = start(script);
+  assertEquals(await readAll(other.run), "");
+  await other.run.ended;
+  assertEquals([other.errors.length, other.run.stderr?.()], [2, ""]);
 });
 
 Deno.test("end() never looks like the end of the input", async () => {

@@ -27,6 +27,8 @@ export class FakeRun implements ScriptRun {
   input = "";
   /** Whether its input was closed. */
   isInputClosed = false;
+  /** What it has written to standard error. */
+  errors = "";
   /** What `write` answers. */
   takesInput = true;
   readonly #started = Promise.withResolvers<number>();
@@ -101,6 +103,11 @@ export class FakeRun implements ScriptRun {
     if (piece !== undefined) return Promise.resolve(piece);
     if (this.#isOver) return Promise.resolve(null);
     return new Promise((resolve) => this.#waiting = resolve);
+  }
+
+  /** What it was told to have written. */
+  stderr(): string {
+    return this.errors;
   }
 
   /** Ends it as a kill does. */

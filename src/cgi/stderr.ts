@@ -11,6 +11,9 @@ export const LINE_BYTES_MAX = 8192;
 /** Lines that are logged in any one second; the rest are counted. */
 export const LINES_PER_SECOND_MAX = 100;
 
+/** How much of the end is kept for the page of `--dev`, in bytes. */
+export const TAIL_BYTES_MAX = 65536;
+
 const LF = 0x0a;
 const CR = 0x0d;
 
@@ -90,5 +93,36 @@ export class StderrLines {
   #tellSuppressed(): void {
     if (this.#suppressed > 0) this.#line(`[${this.#suppressed} lines suppressed]`);
     this.#suppressed = 0;
+  }
+}
+
+/** The end of what a script writes: its last lines, at most `TAIL_BYTES_MAX` bytes of them. */
+export class StderrTail {
+  /** Twice the room, so that what falls out is moved over once in a while and not with each push. */
+  readonly #bytes = new Uint8Array(2 * TAIL_BYTES_MAX);
+  #length = 0;
+  #isCut = false;
+
+  /** Takes the next bytes; they are copied. */
+  push(bytes: Uint8Array): void {
+    const kept = bytes.subarray(-TAIL_BYTES_MAX);
+    if (kept.length < bytes.length) this.#drop(this.#length);
+    if (this.#length + kept.length > this.#bytes.length) this.#drop(this.#length - TAIL_BYTES_MAX);
+    this.#bytes.set(kept, this.#length);
+    this.#length += kept.length;
+  }
+
+  /** What is kept, from the beginning of a line on where there is one; bytes that are no UTF-8 are replaced. */
+  text(): string {
+    const isCut = this.#isCut || this.#length > TAIL_BYTES_MAX;
+    const tail = this.#bytes.subarray(Math.max(0, this.#length - TAIL_BYTES_MAX), this.#length);
+    const lineEnd = isCut ? tail.subarray(0, -1).indexOf(LF) : -1;
+    return new TextDecoder().decode(tail.subarray(lineEnd + 1));
+  }
+
+  #drop(count: number): void {
+    this.#bytes.copyWithin(0, count, this.#length);
+    this.#length -= count;
+    this.#isCut = true;
   }
 }

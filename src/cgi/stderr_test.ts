@@ -5,7 +5,7 @@
  */
 
 import { assertEquals } from "@std/assert";
-import { LINE_BYTES_MAX, LINES_PER_SECOND_MAX, StderrLines } from "./stderr.ts";
+import { LINE_BYTES_MAX, LINES_PER_SECOND_MAX, StderrLines, StderrTail, TAIL_BYTES_MAX } from "./stderr.ts";
 
 function split(pieces: readonly string[], times: readonly number[] = []): string[] {
   const lines: string[] = [];
@@ -49,4 +49,39 @@ test("counts what is more than a second may have", () => {
   assertEquals(lines.length, LINES_PER_SECOND_MAX + 2);
   assertEquals(lines.slice(-2), ["[5 lines suppressed]", "next"]);
   assertEquals(split([flood]).at(-1), "[5 lines suppressed]");
+});
+
+function tail(pieces: readonly string[]): string {
+  const kept = new StderrTail();
+  for (const piece of pieces) kept.push(new TextEncoder().encode(piece));
+  return kept.text();
+}
+
+Deno.test({
+  name: "StderrTail keeps all of what fits",
+  permissions: "none",
+  fn() {
+    assertEquals(tail([]), "");
+    assertEquals(tail(["a\n", "b", "\n\nc"]), "a\nb\n\nc");
+    const full = "x".repeat(TAIL_BYTES_MAX - 2) + "\ny";
+    for (const pieces of [[full], [...full.match(/[^]{1,1000}/g) ?? []]]) assertEquals(tail(pieces), full);
+  },
+});
+
+Deno.test({
+  name: "StderrTail keeps the last lines of what does not fit, however it comes",
+  permissions: "none",
+  fn() {
+    const lines = Array.from({ length: 40_000 }, (_, i) => `line ${i}\n`).join("");
+    const rest = lines.slice(-TAIL_BYTES_MAX);
+    const expected = rest.slice(rest.indexOf("\n") + 1);
+    for (const size of [lines.length, 100_000, TAIL_BYTES_MAX + 1, TAIL_BYTES_MAX, 4099, 7]) {
+      const pieces: string[] = [];
+      for (let at = 0; at < lines.length; at += size) pieces.push(lines.slice(at, at + size));
+      assertEquals(tail(pieces), expected, `by ${size}`);
+    }
+    // One line without an end: as much of it as there is room for.
+    assertEquals(tail(["x".repeat(TAIL_BYTES_MAX), "y"]), "x".repeat(TAIL_BYTES_MAX - 1) + "y");
+    assertEquals(tail(["x".repeat(TAIL_BYTES_MAX + 9) + "\n"]), "x".repeat(TAIL_BYTES_MAX - 1) + "\n");
+  },
 });

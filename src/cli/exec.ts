@@ -201,6 +201,7 @@ class Execution {
       secrets: new Secrets(this.#config.secrets, this.#clock),
       temp: this.#config.temp,
       environment,
+      dev: false, // what the page would show is on the terminal
       sendfile: (folders) => new Sendfile(folders, files),
     };
     const files = filesServices(this.#clock, this.#config.secrets, scriptsAmongFiles(services));

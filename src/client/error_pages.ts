@@ -8,7 +8,8 @@
  */
 
 import type { Route, Site } from "../config/config.ts";
-import { errorReply } from "../handlers/error_page.ts";
+import { devReply, FailedScript } from "../handlers/dev_page.ts";
+import { errorReply, type ErrorRequest } from "../handlers/error_page.ts";
 import {
   type Exchange,
   ExchangeAborted,
@@ -53,8 +54,9 @@ export class ErrorPages {
     this.#router = router;
   }
 
-  /** The reply to an error, by the site's page for its status where there is one. */
+  /** The reply to an error, by the site's page for its status where there is one and nothing is to be told in full. */
   reply(exchange: ClientExchange, error: HttpError): Reply | Promise<Reply> {
+    if (error instanceof FailedScript) return devReply(error, requestOf(exchange));
     const path = exchange.siteFound?.errorPages[error.status];
     return path === undefined ? builtIn(exchange, error) : this.#customReply(exchange, error, path);
   }
@@ -94,7 +96,11 @@ export class ErrorPages {
 }
 
 function builtIn(exchange: ClientExchange, error: HttpError): Reply {
-  return errorReply(error, { accept: exchange.head.fields.combined("accept"), id: exchange.id });
+  return errorReply(error, requestOf(exchange));
+}
+
+function requestOf(exchange: ClientExchange): ErrorRequest {
+  return { accept: exchange.head.fields.combined("accept"), id: exchange.id };
 }
 
 /** A page as the reply to an error, with the fields that the error needs in place of the page's own. */

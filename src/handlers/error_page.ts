@@ -30,10 +30,16 @@ export interface ErrorRequest {
   readonly id: string;
 }
 
-const TYPES = ["text/html", "application/problem+json", "application/json", "text/plain"] as const;
-type PageType = typeof TYPES[number];
+/** What a page is asked for as. */
+export type PageType = "text/html" | "application/problem+json" | "application/json" | "text/plain";
 
-/** What the status means to a person who did nothing wrong. */
+const TYPES: readonly PageType[] = [
+  "text/html",
+  "application/problem+json",
+  "application/json",
+  "text/plain",
+];
+
 const EXPLANATIONS: Readonly<Record<number, string>> = {
   400: "The server could not understand the request.",
   401: "You need to log in to see this.",
@@ -76,7 +82,7 @@ export function errorReply(error: RefusedWith, request: ErrorRequest): Reply {
 }
 
 /** The fields of a page for an error with fields of its own. */
-function withFields(required: readonly Field[], type: PageType): readonly Field[] {
+export function withFields(required: readonly Field[], type: PageType): readonly Field[] {
   const fields: Field[] = [];
   let vary = "Accept";
   let hasCacheControl = false;
@@ -99,7 +105,8 @@ function withFields(required: readonly Field[], type: PageType): readonly Field[
 const chosenTypes = new Map<string, PageType>();
 const CHOSEN_TYPES_MAX = 64;
 
-function pageType(accept: string | null): PageType {
+/** What a client that sends this Accept gets. */
+export function pageType(accept: string | null): PageType {
   if (accept === null || accept === "*/*") return TYPES[0];
   const kept = chosenTypes.get(accept);
   if (kept !== undefined) return kept;
@@ -132,11 +139,13 @@ const RENDER: Readonly<Record<PageType, (status: number, id: string) => string>>
   "text/plain": (status, id) => `${status} ${titleOf(status)}\n${explanationOf(status)}\nRequest ${id}\n`,
 };
 
-function titleOf(status: number): string {
+/** The status in words. */
+export function titleOf(status: number): string {
   return reasonPhrase(status) || "Error";
 }
 
-function explanationOf(status: number): string {
+/** What the status means to a person who did nothing wrong. */
+export function explanationOf(status: number): string {
   return EXPLANATIONS[status] ?? (status < 500 ? EXPLANATIONS[400] : EXPLANATIONS[500]);
 }
 

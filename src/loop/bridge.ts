@@ -124,6 +124,7 @@ class BridgedRun implements ScriptRun {
   #owedBuffers = 0;
   #inFlightBytes = 0;
   #isInputClosed = false;
+  #stderr = "";
   #writer: PromiseWithResolvers<boolean> | null = null;
 
   constructor(id: number, way: Way, now: () => number, forget: () => void) {
@@ -167,6 +168,10 @@ class BridgedRun implements ScriptRun {
     giveBuffer(bytes);
   }
 
+  stderr(): string {
+    return this.#stderr;
+  }
+
   end(reason: EndReason): void {
     this.#isOutputDropped = true;
     this.#output = [];
@@ -207,6 +212,9 @@ class BridgedRun implements ScriptRun {
         break;
       case "inputClosed":
         this.#closeWriter();
+        break;
+      case "stderr":
+        this.#stderr = message.text;
         break;
       case "exit":
         this.#finish({ code: message.code, signal: message.signal });

@@ -111,6 +111,19 @@ Deno.test("a script that closes its input ends the writer's wait, and what is wr
   assertEquals(await run.write(bytes(1)), false);
 });
 
+Deno.test("what a script said on standard error is known before its end is", async () => {
+  using far = new FarEnd();
+  const run = far.scripts.start(SPEC);
+  await far.next();
+  assertEquals(run.stderr?.(), "");
+  run.end("timeout");
+  far.send({ kind: "stderr", id: 1, text: "one\n" });
+  far.send({ kind: "stderr", id: 1, text: "one\ntwo\n" });
+  far.send({ kind: "exit", id: 1, code: 137, signal: "SIGKILL" });
+  await run.ended;
+  assertEquals(run.stderr?.(), "one\ntwo\n");
+});
+
 Deno.test("a run that is ended gives no more output, and its end is passed on", async () => {
   using far = new FarEnd();
   const run = far.scripts.start(SPEC);

@@ -40,7 +40,7 @@ export function handlerMaker(setup: LoopSetup, services: LoopServices): HandlerM
   const { config, programs, temp } = setup;
   const secrets = new Secrets(config.secrets, services.clock);
   const sendfile = (folders: readonly string[]): Sendfile => new Sendfile(folders, files);
-  const cgi: CgiServices = { ...services, programs, secrets, temp, sendfile };
+  const cgi: CgiServices = { ...services, programs, secrets, temp, sendfile, dev: config.dev };
   const files = filesServices(services.clock, config.secrets, compressScripts(scriptsAmongFiles(cgi)));
   return (route: Route): Handler => {
     const { handler } = route;

@@ -54,9 +54,11 @@ class ScriptLoop {
   /** The runs of each network loop, by its number. */
   readonly #bridged = new Map<number, Map<number, HostedRun>>();
   #isStopping = false;
+  #isDev: boolean;
 
   constructor(setup: LoopSetup, pids: PidTable) {
     const config = setup.config;
+    this.#isDev = config.dev;
     ({ log: this.#log, batch: this.#batch } = loopLogger(config.log.level));
     this.#places = new Places(config.cgi, routePlaces(config), this.#clock);
     this.#pids = pids;
@@ -69,6 +71,7 @@ class ScriptLoop {
         break;
       case "configure": {
         const { config } = message.setup;
+        this.#isDev = config.dev;
         this.#places = new Places(config.cgi, routePlaces(config), this.#clock);
         break;
       }
@@ -102,6 +105,7 @@ class ScriptLoop {
           startProcess(spec, {
             trees: this.#trees,
             onStderr: (line, pid) => this.#log.log("warn", `${spec.script}[${pid}]: ${line}`),
+            keepsStderr: this.#isDev,
             now: () => this.#clock.now(),
           }),
         pids: this.#pids,
@@ -202,6 +206,7 @@ class HostedRun {
     this.#isOutputDropped = true;
     this.#resumeOutput();
     if (this.#run !== null) {
+      this.#tellStderr(this.#run); // what it said so far: within kill_grace it may live on for long
       this.#run.end(reason);
       return;
     }
@@ -229,6 +234,7 @@ class HostedRun {
     const exit = await run.ended;
     if (isStarted) {
       this.#host.pids.remove(await run.started);
+      this.#tellStderr(run);
       this.#post({ kind: "exit", id: this.#id, code: exit.code, signal: exit.signal });
     }
     this.#finish();
@@ -258,6 +264,12 @@ class HostedRun {
     // Where it is not open the write may still be under way: its buffer is nobody's yet.
     if (isOpen) this.#tellTaken(bytes);
     else this.#post({ kind: "inputClosed", id: this.#id });
+  }
+
+  /** With `--dev`, for the page of its failure. */
+  #tellStderr(run: ScriptRun): void {
+    const text = run.stderr?.() ?? "";
+    if (text !== "") this.#post({ kind: "stderr", id: this.#id, text });
   }
 
   #tellTaken(input: Uint8Array<ArrayBuffer>): void {
