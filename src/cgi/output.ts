@@ -50,6 +50,9 @@ const MORE: OutputStep = { kind: "more" };
 /** A line longer than this is shown shortened in a reason. */
 const SHOWN_CHARS_MAX = 60;
 
+/** The fields that are CGI's own (RFC 3875, 6.3). */
+const CGI_FIELDS: ReadonlySet<string> = new Set(["content-type", "location", "status"]);
+
 /**
  * Fields that are the server's to write, in lower case. Date is replaced, as Apache and nginx do: a script's own clock, or a
  * page that it kept, must not upset caches.
@@ -166,6 +169,8 @@ export class OutputParser {
 
   #take(name: string, value: string, number: number): BadOutput | null {
     const lower = name.toLowerCase();
+    // "A NULL field value is equivalent to a field not being sent" (6.3).
+    if (value === "" && CGI_FIELDS.has(lower)) return null;
     switch (lower) {
       case "status":
         return this.#takeStatus(value, number);
@@ -173,13 +178,10 @@ export class OutputParser {
         return this.#takeContentLength(value, number);
       case "location":
         if (this.#location !== null) return this.#twice(name, number);
-        if (value === "") return this.#bad(`line ${number}: Location is empty`);
         this.#location = value;
         break;
       case "content-type":
         if (this.#hasContentType) return this.#twice(name, number);
-        // "A NULL field value is equivalent to a field not being sent" (6.3), and HTTP has no empty media type.
-        if (value === "") return null;
         this.#hasContentType = true;
         break;
     }
@@ -220,6 +222,10 @@ export class OutputParser {
       return this.#bad("line 1 is empty: the header is missing, Content-Type at least");
     }
     const location = this.#location;
+    const hasNothing = this.#status === null && this.#contentLength === null && this.#fields.length === 0;
+    if (location === null && hasNothing) {
+      return this.#bad("the header says nothing: Content-Type at least is missing");
+    }
     // All lines but the empty one are fields.
     const isAlone = this.#lines === 2;
     const isLocal = location !== null && isAlone && /^\/(?!\/)[^#]*$/.test(location);

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Config, Route, Site } from "../config/config.ts";
+import type { Config, HandlerConfig, Route, Site } from "../config/config.ts";
 import type { Handler, Peer, Reply } from "../handlers/handler.ts";
 import { HttpError } from "../http/error.ts";
 import type { RequestHead } from "../http/head.ts";
@@ -121,7 +121,8 @@ export class Router {
     }
     const match = matchRoute(site, target.path);
     if (match === null) throw new HttpError(404, "no route");
-    const { route, rest } = match;
+    const { route } = match;
+    const rest = match.rest.includes("//") ? mergeSlashes(match.rest, route.handler) : match.rest;
     const rules = this.#rules[route.id];
     rules?.access?.check(request.peer.address);
     rules?.rate?.check(request.peer.address);
@@ -141,6 +142,24 @@ export class Router {
     if (auth === null || !auth.isNeededFor(method)) return routed(null);
     const user = auth.user(request.head.fields, request.peer.address);
     return typeof user === "string" ? routed(user) : user.then(routed);
+  }
+}
+
+/** Runs of slashes are one to a file system; what a script gets in PATH_INFO stays as it came. */
+function mergeSlashes(rest: string, handler: HandlerConfig): string {
+  switch (handler.kind) {
+    case "files":
+    case "fastcgi":
+    case "scgi":
+      return rest.replace(/\/{2,}/g, "/");
+    case "cgi":
+      return handler.isFolder ? rest.replace(/^\/{2,}/, "/") : rest;
+    case "redirect":
+    case "respond":
+    case "status":
+      return rest;
+    default:
+      return handler satisfies never;
   }
 }
 

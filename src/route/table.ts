@@ -90,7 +90,7 @@ export function findSite(table: Table, listen: number, host: string): SiteRoutes
 }
 
 /**
- * The route with the longest path that takes `path`, whole segments only; null when none does.
+ * The route with the longest path that takes `path`, whole segments only; null when none does. Empty segments do not count.
  *
  * @param path Decoded, beginning with a slash, without dot segments.
  */
@@ -103,6 +103,11 @@ export function matchRoute(site: SiteRoutes, path: string): RouteMatch | null {
   while (node.children !== null) {
     const slash = path.indexOf("/", start);
     const end = slash === -1 ? path.length : slash;
+    if (slash === start) {
+      // `//private/x` is `/private/x` to a file system, so it meets the same route and its rules.
+      start++;
+      continue;
+    }
     node = node.children.get(path.slice(start, end));
     if (node === undefined) break;
     if (slash === -1) {

@@ -107,8 +107,20 @@ pure("matchRoute() keeps a path and the folder of the same name apart", () => {
 });
 
 pure("matchRoute() finds nothing where no route takes the root", () => {
-  matches(["/a/"], { "/": null, "/b": null, "//a/": null });
+  matches(["/a/"], { "/": null, "/b": null, "//b/": null });
 });
+
+pure(
+  "matchRoute() takes no account of empty segments, so that no run of slashes passes by a route's rules",
+  () => {
+    matches(["/", "/private/"], {
+      "//private/x": '/private/ "/x"',
+      "/private//x": '/private/ "//x"',
+      "///private": '/private/ ""',
+      "//": '/ "//"',
+    });
+  },
+);
 
 pure("findSite() prefers the whole host, then the longest wildcard, then the site without hosts", () => {
   const table = tableOf([
