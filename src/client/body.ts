@@ -47,6 +47,7 @@ export interface BodyLimits {
 }
 
 const RATE_WINDOW_MS = 10_000;
+const NEVER = new Promise<never>(() => {});
 
 /** The body of one request. */
 export class ClientBody implements RequestBody {
@@ -141,7 +142,9 @@ export class ClientBody implements RequestBody {
     }
     const reader = this.#readers;
     while (true) {
-      if (this.isComplete || reader !== this.#readers) return null;
+      // What is left goes elsewhere: an end here would be taken for the body's.
+      if (reader !== this.#readers) return await NEVER;
+      if (this.isComplete) return null;
       if (this.#failure !== null) throw this.#failure;
       const bytes = this.#decode();
       if (bytes !== null) return bytes;

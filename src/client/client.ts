@@ -511,6 +511,7 @@ export class Client implements Deadline, ExchangeClient {
 
   /** A local redirect leads back from the script to routing. */
   rerouted(): void {
+    this.#goneDeadlineMs = Infinity;
     this.#step("reroute");
   }
 
@@ -725,6 +726,7 @@ export class Client implements Deadline, ExchangeClient {
   async #linger(): Promise<void> {
     if (this.isDestroyed) return;
     await this.#output.flush();
+    if (this.isDestroyed) return;
     this.#step("sent");
     this.#publish();
     await this.#connection.closeWrite();

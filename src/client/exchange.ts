@@ -143,7 +143,12 @@ export class ClientExchange implements Exchange {
   /** How long its script goes on once the client has closed its sending side, in milliseconds. */
   get clientGoneMs(): number {
     const handler = this.routeFound?.handler;
-    return handler !== undefined && "run" in handler ? handler.run.settings.clientGoneMs : Infinity;
+    if (handler === undefined) return Infinity;
+    return "run" in handler
+      ? handler.run.settings.clientGoneMs
+      : "clientGoneMs" in handler
+      ? handler.clientGoneMs
+      : Infinity;
   }
 
   delegate(): void {

@@ -20,10 +20,17 @@ import type { FromBridge, ToBridge } from "../supervisor/messages.ts";
 
 /** Bytes of one direction of one run that may be under way and not yet consumed. */
 export const WINDOW_BYTES = 256 * 1024;
+/** What a message costs beside its bytes: without it a window would hold a quarter million messages of one byte. */
+const MESSAGE_BYTES = 512;
 /** Consumption is reported in steps of this size, not read by read. */
 const REPORT_BYTES = 64 * 1024;
 /** What a run that never started, or was lost, ended with. */
 const NO_EXIT: ScriptExit = { code: -1, signal: null };
+
+/** How much of a window so many bytes in one message take. */
+export function windowCost(bytes: number): number {
+  return bytes + MESSAGE_BYTES;
+}
 
 /** Starts scripts through a port to a script loop. */
 export class BridgedScripts implements Scripts {
@@ -139,7 +146,7 @@ class BridgedRun implements ScriptRun {
 
   write(bytes: Uint8Array<ArrayBuffer>): Promise<boolean> {
     if (this.#isInputClosed) return Promise.resolve(false);
-    this.#inFlightBytes += bytes.length;
+    this.#inFlightBytes += windowCost(bytes.length);
     this.#send({ kind: "input", id: this.#id, bytes }, [bytes.buffer]);
     if (this.#inFlightBytes < WINDOW_BYTES) return Promise.resolve(true);
     this.#writer ??= Promise.withResolvers();
@@ -257,7 +264,7 @@ class BridgedRun implements ScriptRun {
   }
 
   #consume(output: Uint8Array<ArrayBuffer>): void {
-    this.#consumedBytes += output.length;
+    this.#consumedBytes += windowCost(output.length);
     if (isInBuffer(output)) this.#owedBuffers++;
     if (this.#consumedBytes < REPORT_BYTES) return;
     const bytes = this.#consumedBytes;

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type ScriptSpec, StartError } from "../cgi/run.ts";
 import type { FromBridge, ToBridge } from "../supervisor/messages.ts";
-import { BridgedScripts, WINDOW_BYTES } from "./bridge.ts";
+import { BridgedScripts, WINDOW_BYTES, windowCost } from "./bridge.ts";
 
 const SPEC: ScriptSpec = {
   routeId: 0,
@@ -79,7 +79,7 @@ Deno.test("a bridged run gives what its script writes, in order, and then how it
 Deno.test("a writer that fills the window waits until the script has taken something", async () => {
   using far = new FarEnd();
   const run = far.scripts.start(SPEC);
-  assert(await run.write(bytes(WINDOW_BYTES - 1)));
+  assert(await run.write(bytes(WINDOW_BYTES - windowCost(1) - windowCost(0))));
   let isWritten = false;
   const writing = run.write(bytes(1)).then((isOpen) => {
     isWritten = true;
@@ -87,8 +87,17 @@ Deno.test("a writer that fills the window waits until the script has taken somet
   });
   for (const kind of ["start", "input", "input"]) assertEquals((await far.next()).kind, kind);
   assert(!isWritten);
-  far.send({ kind: "taken", id: 1, bytes: 1 });
+  far.send({ kind: "taken", id: 1, bytes: windowCost(1) });
   assert(await writing);
+  run.end("abandoned");
+});
+
+Deno.test("a window holds few messages, however short they are", async () => {
+  using far = new FarEnd();
+  const run = far.scripts.start(SPEC);
+  let written = 0;
+  while (written < 1_000 && await Promise.race([run.write(bytes(1)), Promise.resolve(false)])) written++;
+  assert(written < 600, String(written));
   run.end("abandoned");
 });
 
@@ -98,8 +107,8 @@ Deno.test("consumption is reported in steps, so that the sender's window opens a
   await far.next();
   for (let i = 0; i < 4; i++) far.send({ kind: "output", id: 1, bytes: bytes(40_000) });
   for (let i = 0; i < 4; i++) await run.read();
-  assertEquals(await far.next(), { kind: "consumed", id: 1, bytes: 80_000 });
-  assertEquals(await far.next(), { kind: "consumed", id: 1, bytes: 80_000 });
+  assertEquals(await far.next(), { kind: "consumed", id: 1, bytes: 2 * windowCost(40_000) });
+  assertEquals(await far.next(), { kind: "consumed", id: 1, bytes: 2 * windowCost(40_000) });
 });
 
 Deno.test("a script that closes its input ends the writer's wait, and what is written then goes nowhere", async () => {

@@ -81,7 +81,7 @@ export class Listener {
       try {
         const connection = await this.#socket.accept();
         this.#lastAcceptMs = performance.now();
-        this.#host.accept(connection, this.#peer(connection), this.#index);
+        this.#take(connection);
       } catch (error) {
         if (this.#isClosed) return;
         if (
@@ -92,6 +92,17 @@ export class Listener {
         }
       }
     }
+  }
+
+  #take(connection: Deno.Conn): void {
+    let peer: Peer;
+    try {
+      peer = this.#peer(connection);
+    } catch {
+      connection.close(); // it was reset before it was looked at
+      return;
+    }
+    this.#host.accept(connection, peer, this.#index);
   }
 
   #sayFailure(error: unknown): void {

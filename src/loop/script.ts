@@ -22,7 +22,7 @@ import type { Batch } from "../observe/batch.ts";
 import type { Logger } from "../observe/logger.ts";
 import type { FromBridge, FromScript, LoopSetup, ToBridge, ToScript } from "../supervisor/messages.ts";
 import { LoopClock } from "../time/clock.ts";
-import { WINDOW_BYTES } from "./bridge.ts";
+import { WINDOW_BYTES, windowCost } from "./bridge.ts";
 import { loopLogger } from "./logs.ts";
 import { PidTable } from "./pid_table.ts";
 import { RemoteTrees } from "./remote_trees.ts";
@@ -243,7 +243,7 @@ class HostedRun {
   async #pumpOutput(run: ScriptRun): Promise<void> {
     for (let bytes = await run.read(); bytes !== null; bytes = await run.read()) {
       if (this.#isOutputDropped) continue;
-      this.#unconsumedBytes += bytes.length;
+      this.#unconsumedBytes += windowCost(bytes.length);
       this.#post({ kind: "output", id: this.#id, bytes }, [bytes.buffer]);
       if (this.#unconsumedBytes >= WINDOW_BYTES) {
         this.#roomForOutput = Promise.withResolvers();
@@ -273,7 +273,7 @@ class HostedRun {
   }
 
   #tellTaken(input: Uint8Array<ArrayBuffer>): void {
-    const taken = { kind: "taken", id: this.#id, bytes: input.length } as const;
+    const taken = { kind: "taken", id: this.#id, bytes: windowCost(input.length) } as const;
     if (!isInBuffer(input)) return this.#post(taken);
     const spare = new Uint8Array(input.buffer);
     this.#post({ ...taken, spare }, [spare.buffer]);

@@ -379,7 +379,9 @@ export class Loops {
   async #networkLoopDied(loop: NetworkLoop, reason: string): Promise<void> {
     loop.worker.terminate();
     loop.drained.resolve();
-    this.#networks.splice(this.#networks.indexOf(loop), 1);
+    const at = this.#networks.indexOf(loop);
+    if (at === -1) return; // its death was told before
+    this.#networks.splice(at, 1);
     loop.listening.reject(new Error(reason));
     if (!this.#isWorthReplacing(`network loop ${loop.number}`, reason)) return;
     try {
