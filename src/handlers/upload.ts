@@ -128,7 +128,6 @@ class Uploads {
     } finally {
       file.discard();
     }
-    this.#services.cache.doubtAll();
     const stored = await this.#server.validatorsOf(exchange);
     // Somebody else may have stored something else since.
     const tag: Field[] = stored !== null && stored.facts.version.inode === inode
@@ -149,11 +148,12 @@ class Uploads {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       await this.#assertMayWrite(place);
       const checked = await this.#lookAndCheck(exchange, place);
-      if (checked === null) {
-        if (file.place(place.path)) return true;
-      } else if (isSame(checked, look(place.path))) {
-        file.replace(place.path);
-        return false;
+      const isNew = checked === null;
+      if (isNew ? file.place(place.path) : isSame(checked, look(place.path))) {
+        if (!isNew) file.replace(place.path);
+        // In the same breath: whoever checks next must not find the old tag remembered.
+        this.#services.cache.doubtAll();
+        return isNew;
       }
     }
     throw new HttpError(409, `${place.path} changes all the time`);
