@@ -64,7 +64,12 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
     const { readYaml } = await import("./read.ts");
     const read = readYaml(bytes.bytes);
     if ("fault" in read) return { faults: [errorOf(name, read.place, read.fault)] };
-    source = { name, text: read.text, value: read.value ?? {} };
+    if (read.value === null) {
+      // A file that is being written is empty for a moment: a reload must not take that for a wish.
+      const message = "is empty: say at least what is served, as in `root: ./static`";
+      return { faults: [errorOf(name, { line: 1, column: 1 }, message)] };
+    }
+    source = { name, text: read.text, value: read.value };
   }
   const faults = new FaultList(source);
   for (const key of unsupportedKeys(source?.value, input.unsupported)) {

@@ -640,3 +640,19 @@ Deno.test("10,000 routes load", () =>
     const config = await configOf(folder, `routes:\n${routes.join("")}`);
     assertEquals(config.sites[0].routes.length, 10_000);
   }));
+
+Deno.test("loadConfig() takes a named file without any key for a mistake, not for a wish", async () => {
+  const dir = await Deno.makeTempDir();
+  try {
+    for (const text of ["", "# nothing yet\n"]) {
+      await Deno.writeTextFile(`${dir}/pollux.yaml`, text);
+      const read = await loadConfig({ file: `${dir}/pollux.yaml`, flags: NO_FLAGS, env: Deno.env, cwd: dir });
+      assert("faults" in read);
+      assertEquals(read.faults.map(({ message }) => message), [
+        "is empty: say at least what is served, as in `root: ./static`",
+      ]);
+    }
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+});
