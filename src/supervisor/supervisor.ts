@@ -15,7 +15,7 @@ import { ConnectionCount } from "../loop/connection_count.ts";
 import { CertificateError, readCertificates } from "./certificates.ts";
 import { ListenError, Loops, type LoopsHost, type LoopsPlan } from "./loops.ts";
 import type { LogMessage, PemPair } from "./messages.ts";
-import { listenForSignals, type Signals } from "./signals.ts";
+import { holdInspectorPort, listenForSignals, type Signals } from "./signals.ts";
 import { Trees } from "./trees.ts";
 
 /** How the supervisor is started. */
@@ -97,17 +97,20 @@ class Supervisor implements LoopsHost {
   async run(): Promise<number> {
     const signals = this.#handleSignals();
     let status: number;
+    let inspector: { close(): void } | null = null;
     try {
       await refuseTakenAddresses(this.#config.listen);
       this.#hasSockets = true;
       await this.#loops.start();
       this.#announce();
+      inspector = holdInspectorPort();
       status = await this.#done.promise;
     } catch (error) {
       console.error(`pollux: ${describeStartFailure(error, this.#config)}`);
       status = 1;
     }
     signals.close();
+    inspector?.close();
     this.#loops.stopNow();
     await Promise.all([...this.#draining, this.#loops.stop(0)]);
     await this.#cleanUp();
