@@ -221,6 +221,7 @@ export class Client implements Deadline, ExchangeClient {
     const aborted = this.#aborted = new ExchangeAborted(why);
     if (this.#state !== "FINISHED") this.#step("close");
     this.#exchange?.clientBody.fail(aborted);
+    this.#output.abandon(aborted);
     this.#controller?.abort(aborted);
     try {
       this.#connection.close();

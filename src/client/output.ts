@@ -33,6 +33,7 @@ export class Output {
   #length = 0;
   /** The write under way: a second one waits for it. */
   #writing: Promise<void> | null = null;
+  #giveUp: ((error: Error) => void) | null = null;
 
   /**
    * An output that has sent nothing yet.
@@ -95,14 +96,25 @@ export class Output {
     await this.#writeAll(bytes);
   }
 
+  /**
+   * The write under way fails now, with `error`. Closing the connection does that as well, but not on Deno 2.7, where a write
+   * to a client that reads nothing outlives its socket.
+   */
+  abandon(error: Error): void {
+    this.#giveUp?.(error);
+  }
+
   async #writeAll(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     while (this.#writing !== null) await this.#writing;
-    const writing = this.#writeInTurn(bytes);
-    this.#writing = writing;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#giveUp = reject;
+    this.#writing = promise;
+    this.#writeInTurn(bytes).then(resolve, reject);
     try {
-      await writing;
+      await promise;
     } finally {
       this.#writing = null;
+      this.#giveUp = null;
     }
   }
 

@@ -340,3 +340,11 @@ export class TestServer implements AsyncDisposable {
     }
   }
 }
+
+/** The version of Deno that the server under test runs on. */
+export async function runtimeVersion(): Promise<string> {
+  const executable = Deno.env.get("POLLUX");
+  if (executable === undefined) return Deno.version.deno;
+  const { stdout } = await new Deno.Command(executable, { args: ["version"] }).output();
+  return /\(deno ([0-9.]+)/.exec(new TextDecoder().decode(stdout))?.[1] ?? "";
+}
