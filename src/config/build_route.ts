@@ -275,6 +275,9 @@ function buildGateway(
     env: { ...context.cgi.settings.env, ...keys.env },
     timeoutMs: keys.timeout ?? context.cgi.settings.timeoutMs,
     connections: keys.connections ?? 32,
+    queue: context.cgi.settings.queue,
+    queueTimeoutMs: context.cgi.settings.queueTimeoutMs,
+    clientGoneMs: context.cgi.settings.clientGoneMs,
     passAuthorization: context.cgi.settings.passAuthorization,
     headBytes: context.cgi.settings.headBytes,
   };

@@ -321,8 +321,14 @@ export interface GatewayHandlerConfig {
   readonly env: Readonly<Record<string, string>>;
   /** Between two signs of life of the application; beyond: 504. */
   readonly timeoutMs: number;
-  /** Connections to the application at once. */
+  /** Connections to the application at once, of the whole server. */
   readonly connections: number;
+  /** Requests that may wait for a connection; beyond: 503. Infinity: `off`. */
+  readonly queue: number;
+  /** How long a request may wait for a connection; beyond: 503. */
+  readonly queueTimeoutMs: number;
+  /** How long the application goes on for a client that has closed its sending side; Infinity: `off`. */
+  readonly clientGoneMs: number;
   /** Whether the application gets HTTP_AUTHORIZATION. */
   readonly passAuthorization: boolean;
   /** The header of the application's answer; beyond: 502. */

@@ -12,8 +12,6 @@ import type { KeyPath } from "./places.ts";
  * and perhaps `=VALUE` for one value of it or one of its list.
  */
 export const UNSUPPORTED: ReadonlySet<string> = new Set([
-  "fastcgi.fastcgi",
-  "scgi.scgi",
   "status.status",
   "route.cache",
   "route.warm",

@@ -15,6 +15,7 @@ import { Secrets } from "../handlers/secrets.ts";
 import { Sendfile } from "../handlers/sendfile.ts";
 import { cgiHandler, type CgiServices, scriptsAmongFiles } from "../cgi/handler.ts";
 import type { Scripts } from "../cgi/run.ts";
+import { gatewayHandler, type GatewayServices } from "../gateway/gateway.ts";
 import type { Logger } from "../observe/logger.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { HandlerMaker } from "../route/router.ts";
@@ -40,6 +41,7 @@ export function handlerMaker(setup: LoopSetup, services: LoopServices): HandlerM
   const { config, programs, temp } = setup;
   const secrets = new Secrets(config.secrets, services.clock);
   const sendfile = (folders: readonly string[]): Sendfile => new Sendfile(folders, files);
+  const gateway: GatewayServices = { ...services, secrets, temp, loops: config.workers };
   const cgi: CgiServices = { ...services, programs, secrets, temp, sendfile, dev: config.dev };
   const files = filesServices(services.clock, config.secrets, compressScripts(scriptsAmongFiles(cgi)));
   return (route: Route): Handler => {
@@ -56,7 +58,10 @@ export function handlerMaker(setup: LoopSetup, services: LoopServices): HandlerM
       case "respond":
         return respondHandler(handler);
       case "fastcgi":
-      case "scgi":
+      case "scgi": {
+        const askApplication = gatewayHandler(handler, route, gateway);
+        return route.compress ? compressed(askApplication) : askApplication;
+      }
       case "status":
         throw new TypeError(`${handler.kind} is refused by the configuration`);
       default:
