@@ -116,7 +116,7 @@ pure(
     matches(["/", "/private/"], {
       "//private/x": '/private/ "/x"',
       "/private//x": '/private/ "//x"',
-      "///private": '/private/ ""',
+      "///private": "/private/ 308",
       "//": '/ "//"',
     });
   },
