@@ -19,7 +19,7 @@ else:
     s = socket.socket()
     s.bind(("127.0.0.1", 0))
 s.listen(64)
-print(s.getsockname() if path else s.getsockname()[1], flush=True)
+os.write(1, b"unix" if path else str(s.getsockname()[1]).encode())
 os.dup2(s.fileno(), 0)
 os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 os.execvp(sys.argv[2], sys.argv[2:])
@@ -56,9 +56,7 @@ export class Application implements AsyncDisposable {
     const { value } = await within("the application's address", reader.read());
     await reader.cancel();
     if (value === undefined) throw new Error(`${command.join(" ")} did not start`);
-    const address = socket === null
-      ? `127.0.0.1:${new TextDecoder().decode(value).trim()}`
-      : `unix:${socket}`;
+    const address = socket === null ? `127.0.0.1:${new TextDecoder().decode(value)}` : `unix:${socket}`;
     return new Application(address, child);
   }
 
