@@ -90,6 +90,7 @@ const DISCARD_MS = 1_000;
 const LINGER_MS = 2_000;
 /** How long an idle connection of a stopping server may still send a request that was under way. */
 const DRAIN_IDLE_MS = 200;
+const CLIENT_CLOSED_REQUEST = 499;
 /** An answer that waits in the output's buffer for its last write. */
 const GATHERED = Symbol("gathered");
 
@@ -191,6 +192,7 @@ export class Client implements Deadline, ExchangeClient {
     }
     clock.remove(this);
     this.destroy("clientGone");
+    this.#noteUnanswered();
     this.#setIdle(false);
     metrics.move(this.#publishedState, null);
     this.#host.over(this);
@@ -736,7 +738,15 @@ export class Client implements Deadline, ExchangeClient {
     do this.input.start = this.input.end; while (await this.input.fill());
   }
 
+  /** The client left before its request had an answer: in the log that is nginx's 499. */
+  #noteUnanswered(): void {
+    const exchange = this.#exchange;
+    if (exchange === null || exchange.isNoted) return;
+    this.#host.record?.(exchange.record(CLIENT_CLOSED_REQUEST, 0, this.now() - exchange.startMs));
+  }
+
   #note(exchange: ClientExchange, reply: Reply, nowMs = this.now()): void {
+    exchange.isNoted = true;
     const { sentBytes } = exchange;
     const durationMs = nowMs - exchange.startMs;
     const { metrics, record } = this.#host;

@@ -413,6 +413,7 @@ Deno.test("a delegated exchange is aborted at once by a reset, and by a closing 
     }
     await bench.gone();
     assert(signal !== null && (signal as AbortSignal).aborted);
+    assertEquals(bench.records.map(({ status }) => status), [499]);
     assertEquals(source.closed, []);
   }
 });

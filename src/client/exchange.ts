@@ -57,6 +57,8 @@ export class ClientExchange implements Exchange {
   readonly startMs: number;
   /** Whether a script or gateway is wanted or at work. */
   isDelegated = false;
+  /** Whether the access log has it. */
+  isNoted = false;
   /** Bytes of content that have gone out, without framing. */
   sentBytes = 0;
 
