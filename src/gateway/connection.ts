@@ -64,7 +64,7 @@ export class GatewayConnection {
     }
   }
 
-  /** From now on nothing is expected on it: `onUnexpected` is called when something comes, or it ends. */
+  /** Nothing is expected on it until it is read again: `onUnexpected` is called when something comes before, or it ends. */
   rest(onUnexpected: () => void): void {
     const reading = this.#read();
     this.#reading = reading;

@@ -318,7 +318,9 @@ export class Pool implements Deadline {
     peer.idle.push(entry);
     connection.rest(() => {
       const at = peer.idle.indexOf(entry);
-      if (at !== -1) peer.idle.splice(at, 1);
+      // In use again, it is its request's to read.
+      if (at === -1) return;
+      peer.idle.splice(at, 1);
       connection.close();
     });
     this.#watch();
