@@ -709,6 +709,8 @@ Deno.test({
       await first.send(get("/cgi-bin/a.sh?first"));
       await started(1);
       await sendAndReset(server, get("/cgi-bin/a.sh?gone"));
+      // As soon as the log has it, the server knows that it has left.
+      await server.stdoutMatch(/"GET \/cgi-bin\/a\.sh\?gone HTTP\/1\.1" 499 /);
       using last = await server.connect();
       await last.send(get("/cgi-bin/a.sh?last"));
       for (let i = 1; i <= 2; i++) {
