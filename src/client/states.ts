@@ -1,7 +1,7 @@
 /**
  * The states of a client, as a table: pure, complete, and the only place that says what may follow what.
  *
- * A request's body may still arrive in any state after `REQ_RDY`; its progress is kept beside the state (`reader.ts`),
+ * A request's body may still arrive in any state after `REQ_RDY`; its progress is kept beside the state (`body.ts`),
  * and `next` is taken only with the body complete and the connection persistent.
  *
  * @module

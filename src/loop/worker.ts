@@ -8,7 +8,6 @@
 interface WorkerScope {
   onmessage: ((event: MessageEvent) => void) | null;
   postMessage(message: unknown, transfer: Transferable[]): void;
-  close(): void;
 }
 
 const scope = globalThis as unknown as WorkerScope;
@@ -21,9 +20,4 @@ export function receiveFromSupervisor<Message>(receive: (message: Message) => vo
 /** Sends a message to the supervisor. */
 export function postToSupervisor(message: unknown, transfer: Transferable[] = []): void {
   scope.postMessage(message, transfer);
-}
-
-/** Ends this Worker. */
-export function closeWorker(): void {
-  scope.close();
 }
