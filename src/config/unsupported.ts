@@ -13,7 +13,6 @@ import type { KeyPath } from "./places.ts";
  */
 export const UNSUPPORTED: ReadonlySet<string> = new Set([
   "status.status",
-  "route.cache",
   "route.warm",
   "route.preload",
 ]);

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { cached, type CacheServices } from "../cache/cache.ts";
 import type { Route } from "../config/config.ts";
 import { compressed, compressOutcome } from "../handlers/compress.ts";
 import { filesHandler, filesServices, type RunScript } from "../handlers/files.ts";
@@ -44,24 +45,24 @@ export function handlerMaker(setup: LoopSetup, services: LoopServices): HandlerM
   const gateway: GatewayServices = { ...services, secrets, temp, loops: config.workers };
   const cgi: CgiServices = { ...services, programs, secrets, temp, sendfile, dev: config.dev };
   const files = filesServices(services.clock, config.secrets, compressScripts(scriptsAmongFiles(cgi)));
+  const cache: CacheServices = { clock: services.clock, wallMs: () => Date.now(), loops: config.workers };
+  // What is kept is kept as it goes out: it is compressed once.
+  const modified = (handler: Handler, route: Route): Handler =>
+    cached(route.compress ? compressed(handler) : handler, route, cache);
   return (route: Route): Handler => {
     const { handler } = route;
     switch (handler.kind) {
       case "files":
         return takesUploads(route) ? uploadHandler(handler, files) : filesHandler(handler, files);
-      case "cgi": {
-        const runScript = cgiHandler(handler, route, cgi);
-        return route.compress ? compressed(runScript) : runScript;
-      }
+      case "cgi":
+        return modified(cgiHandler(handler, route, cgi), route);
       case "redirect":
         return redirectHandler(handler);
       case "respond":
         return respondHandler(handler);
       case "fastcgi":
-      case "scgi": {
-        const askApplication = gatewayHandler(handler, route, gateway);
-        return route.compress ? compressed(askApplication) : askApplication;
-      }
+      case "scgi":
+        return modified(gatewayHandler(handler, route, gateway), route);
       case "status":
         throw new TypeError(`${handler.kind} is refused by the configuration`);
       default:
