@@ -230,7 +230,7 @@ Deno.test("uploads", async (t) => {
 
   await t.step("an upload that breaks off leaves nothing, and the old file as it was", async () => {
     const half = request("PUT", "/up/here.txt", "0123456789").slice(0, -5);
-    await sendAndReset(server, half);
+    await sendAndReset(server, half, () => ask(server, get("/nothing")));
     using ended = await server.connect();
     await ended.send(half);
     await ended.endSending();

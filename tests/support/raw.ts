@@ -328,11 +328,14 @@ export function post(path: string, content: string, ...lines: string[]): string 
   return head.join("\r\n") + content;
 }
 
-/** Connects, sends, waits for some of the answer where `until` is given, and resets the connection. */
+/**
+ * Connects, sends, waits for `until`, some of the answer or an event elsewhere, and resets the connection. A reset that comes before
+ * the server has read takes what was sent along with it: only a wait makes sure that there was a request at all.
+ */
 export async function sendAndReset(
   address: { hostname: string; port: number },
   request: string,
-  until: string | null = null,
+  until: string | (() => Promise<unknown>),
 ): Promise<void> {
   const socket = new Socket();
   const done = Promise.withResolvers<void>();
@@ -340,12 +343,12 @@ export async function sendAndReset(
   socket.on("error", done.reject);
   socket.on("data", (data: Uint8Array) => {
     seen += isomorphic(data);
-    if (until !== null && seen.includes(until)) socket.resetAndDestroy();
+    if (typeof until === "string" && seen.includes(until)) socket.resetAndDestroy();
   });
   socket.on("close", () => done.resolve());
   socket.connect(address.port, address.hostname, () => {
     socket.write(octets(request), () => {
-      if (until === null) socket.resetAndDestroy();
+      if (typeof until === "function") until().then(() => socket.resetAndDestroy(), done.reject);
     });
   });
   await within("the answer to be reset", done.promise);
