@@ -1,0 +1,179 @@
+/**
+ * A client in memory with one route, whose clock is turned by hand, and the handlers that tests give it.
+ *
+ * @module
+ */
+
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import type { Config, Limits, Route, Site, Timeouts } from "../config/config.ts";
+import type { Exchange, Handler, Reply, Source } from "../handlers/handler.ts";
+import { Metrics } from "../observe/metrics.ts";
+import type { AccessRecord } from "../observe/record.ts";
+import { AddressSet } from "../route/access.ts";
+import { Router } from "../route/router.ts";
+import { ManualClock } from "../time/clock.ts";
+import { Answerer } from "./answerer.ts";
+import { Client, type ClientHost } from "./client.ts";
+import { FakeConnection } from "./connection_fixture.ts";
+
+/** Limits that no test meets by accident. */
+export const LIMITS: Limits = {
+  requestLineBytes: 8192,
+  headerBytes: 32768,
+  headerCount: 100,
+  bodyBytes: 1 << 20,
+  connections: 100,
+  connectionsPerIp: Infinity,
+  minRate: 100,
+  requestsPerConnection: Infinity,
+};
+/** The contract's defaults. */
+export const TIMEOUTS: Timeouts = {
+  headerMs: 10_000,
+  bodyMs: 30_000,
+  keepAliveMs: 60_000,
+  writeMs: 30_000,
+  shutdownMs: 30_000,
+};
+
+/** A client with one route, in memory, whose clock is turned by hand. */
+export class Bench {
+  readonly connection: FakeConnection;
+  readonly clock = new ManualClock();
+  readonly metrics = new Metrics();
+  readonly records: AccessRecord[] = [];
+  readonly logged: string[] = [];
+  readonly client: Client;
+  readonly served: Promise<void>;
+  isDraining = false;
+
+  constructor(handler: Handler, limits: Partial<Limits> = {}, connection = new FakeConnection()) {
+    this.connection = connection;
+    const route: Route = {
+      id: 0,
+      path: "/",
+      handler: { kind: "respond", text: "", status: 200, headers: [] },
+      methods: ["GET", "HEAD", "POST"],
+      auth: null,
+      allow: null,
+      deny: [],
+      rate: null,
+      headers: [],
+      bodyLimitBytes: limits.bodyBytes ?? LIMITS.bodyBytes,
+      compress: false,
+      cache: null,
+      place: null,
+    };
+    const site: Site = {
+      hosts: [],
+      listen: [0],
+      root: "/nowhere",
+      errorPages: {},
+      headers: [],
+      routes: [route],
+      place: null,
+    };
+    const config = { listen: [{ transport: "tcp" }], sites: [site] } as unknown as Config;
+    const merged = { ...LIMITS, ...limits };
+    let ids = 0;
+    const host: ClientHost = {
+      clock: this.clock,
+      limits: merged,
+      timeouts: TIMEOUTS,
+      bodyLimits: { bodyBytes: merged.bodyBytes, timeoutMs: 30_000, minRate: 100, fields: merged },
+      metrics: this.metrics,
+      log: { log: (_level, message) => this.logged.push(message) },
+      answerer: new Answerer(new Router(config, () => handler, null)),
+      record: (record) => this.records.push(record),
+      date: () => "Sun, 06 Nov 1994 08:49:37 GMT",
+      nextRequestId: () => `r${++ids}`,
+      isDraining: () => this.isDraining,
+      trustedProxies: new AddressSet([]),
+      hasProxyProtocol: () => false,
+      identify: () => true,
+      over: () => {},
+    };
+    const peer = {
+      address: "192.0.2.1",
+      port: 1,
+      localAddress: "192.0.2.2",
+      localPort: 80,
+      scheme: "http",
+      host: null,
+    } as const;
+    this.client = new Client(this.connection, peer, 0, host);
+    this.served = this.client.serve();
+  }
+
+  /** Waits for `text` in what was written. */
+  async expect(text: string): Promise<void> {
+    await this.connection.until(() => this.connection.written.includes(text) || this.connection.isClosed);
+    assertStringIncludes(this.connection.written, text);
+  }
+
+  /** The client leaves; nothing may be left of it. */
+  async leave(): Promise<void> {
+    this.connection.end();
+    await this.gone();
+  }
+
+  /** The server has let go of it. */
+  async gone(): Promise<void> {
+    await this.served;
+    assert(this.connection.isClosed);
+    assertEquals(this.clock.size, 0);
+    assertEquals(this.client.state, "FINISHED");
+    assertEquals(this.metrics.gauge("idle"), 0);
+    for (const state of ["READ_REQ", "REQ_RDY", "WAIT_CGI", "RES_RDY", "RES_SENDING", "FINISHED"] as const) {
+      assertEquals(this.metrics.clients(state), 0, state);
+    }
+    assertEquals(this.logged, []);
+  }
+}
+
+/** The bytes of a text. */
+export const text = (content: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(content);
+/** A reply without fields. */
+export const reply = (body: Reply["body"], status = 200): Reply => ({
+  kind: "reply",
+  status,
+  fields: [],
+  body,
+});
+
+/** Echoes the body. */
+export const echo: Handler = async ({ body }: Exchange) => {
+  let content = "";
+  for (let bytes = await body.read(); bytes !== null; bytes = await body.read()) {
+    content += new TextDecoder().decode(bytes);
+  }
+  return reply(text(content));
+};
+
+/** A source that a test feeds. */
+export class FedSource implements Source {
+  readonly length = null;
+  closed: unknown[] = [];
+  #queue: (Uint8Array<ArrayBuffer> | null | Error)[] = [];
+  #wake: (() => void) | null = null;
+
+  feed(item: Uint8Array<ArrayBuffer> | null | Error): void {
+    this.#queue.push(item);
+    this.#wake?.();
+  }
+
+  async read(): Promise<Uint8Array<ArrayBuffer> | null> {
+    while (this.#queue.length === 0) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#wake = resolve;
+      await promise;
+    }
+    const item = this.#queue.shift();
+    if (item instanceof Error) throw item;
+    return item ?? null;
+  }
+
+  close(reason: unknown): void {
+    this.closed.push(reason);
+  }
+}
