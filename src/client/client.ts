@@ -75,6 +75,8 @@ export interface ClientHost {
   isDraining(): boolean;
   /** Whose Forwarded and X-Forwarded-* fields are believed. */
   readonly trustedProxies: AddressSet;
+  /** How many bytes the system holds for a connection that its client has not acknowledged; null: there is no asking. */
+  readonly unacknowledgedBytes: ((peer: Peer) => Promise<number | null>) | null;
   /** Whether a connection to this address begins with a header of the PROXY protocol. */
   hasProxyProtocol(listenIndex: number): boolean;
   /** The PROXY protocol has said who the client is; false: it has too many connections. */
@@ -145,7 +147,14 @@ export class Client implements Deadline, ExchangeClient {
     this.input.onGone = (how) => this.#left(how);
     this.now = () => host.clock.now();
     this.bodyLimits = host.bodyLimits;
-    this.#output = new Output(connection, host.clock, host.timeouts.writeMs);
+    const { unacknowledgedBytes } = host;
+    this.#output = new Output(connection, host.clock, {
+      timeoutMs: host.timeouts.writeMs,
+      minRate: host.limits.minRate,
+      unacknowledgedBytes: unacknowledgedBytes === null || peer.localPort === 0
+        ? null
+        : () => unacknowledgedBytes(peer),
+    });
     this.#reader = new HeadReader(host.limits);
   }
 
@@ -236,7 +245,7 @@ export class Client implements Deadline, ExchangeClient {
   expire(nowMs: number): void {
     const body = this.#exchange?.clientBody;
     if (body !== undefined && body.deadlineMs <= nowMs) body.expire(nowMs);
-    if (this.#output.deadlineMs <= nowMs) this.#timedOut("timeout");
+    if (this.#output.deadlineMs <= nowMs && this.#output.expire(nowMs)) this.#timedOut("timeout");
     else if (this.#goneDeadlineMs <= nowMs) this.#timedOut("clientGone");
     else if (this.#readDeadlineMs > nowMs) return;
     else if (this.#state === "FINISHED") this.destroy("timeout");

@@ -91,6 +91,7 @@ export class Bench {
       trustedProxies: new AddressSet([]),
       hasProxyProtocol: () => false,
       identify: () => true,
+      unacknowledgedBytes: null,
       over: () => {},
     };
     const peer = {

@@ -12,6 +12,24 @@ export interface Writable {
   write(bytes: Uint8Array<ArrayBuffer>): Promise<number>;
 }
 
+/** How slowly a client may read. */
+export interface WritePatience {
+  /** How long a write may make no progress, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Bytes a second that count as progress; 0: any. */
+  readonly minRate: number;
+  /**
+   * How many bytes the system holds that the client has not acknowledged; null: that cannot be told. Where this is null, no
+   * progress is seen but that of writes that end.
+   */
+  readonly unacknowledgedBytes: (() => Promise<number | null>) | null;
+}
+
+/** How long the system is asked for what it holds, in milliseconds: whoever asks too often waits for his turn. */
+const LOOK_MS_MAX = 10_000;
+/** After so many looks without progress, half a timeout apart, a write is given up. */
+const IDLE_LOOKS_MAX = 2;
+
 /** Size of a gathering buffer. */
 const GATHER_BYTES = 16 * 1024;
 /** How many gathering buffers a loop keeps. */
@@ -21,14 +39,22 @@ const pool: Uint8Array<ArrayBuffer>[] = [];
 
 /** The output of one connection. */
 export class Output {
-  /** When the write under way is given up, in milliseconds of the clock; Infinity: none is under way. */
+  /** When the write under way is to be looked at, in milliseconds of the clock; Infinity: none is under way. */
   deadlineMs: number = Infinity;
   /** Bytes that have gone out since the connection began. */
   sentBytes = 0;
 
   readonly #sink: Writable;
   readonly #clock: Clock;
-  readonly #timeoutMs: number;
+  readonly #patience: WritePatience;
+  /** How long after a write's beginning it is looked at. */
+  readonly #lookMs: number;
+  /** What was seen of the write under way. */
+  #idleLooks = 0;
+  #isLooking = false;
+  #lastLook: { readonly heldBytes: number | null; readonly atMs: number } | null = null;
+  /** Counts the writes that were looked at: what was asked during an earlier one is of no account. */
+  #writes = 0;
   #gathered: Uint8Array<ArrayBuffer> | null = null;
   #length = 0;
   /** The write under way: a second one waits for it. */
@@ -40,12 +66,13 @@ export class Output {
    *
    * @param sink What is written to.
    * @param clock Whose time `deadlineMs` is in.
-   * @param timeoutMs How long a write may make no progress.
    */
-  constructor(sink: Writable, clock: Clock, timeoutMs: number) {
+  constructor(sink: Writable, clock: Clock, patience: WritePatience) {
     this.#sink = sink;
     this.#clock = clock;
-    this.#timeoutMs = timeoutMs;
+    this.#patience = patience;
+    const { timeoutMs, unacknowledgedBytes } = patience;
+    this.#lookMs = unacknowledgedBytes === null ? timeoutMs : timeoutMs / IDLE_LOOKS_MAX;
   }
 
   /** Bytes gathered and not yet sent. */
@@ -104,6 +131,50 @@ export class Output {
     this.#giveUp?.(error);
   }
 
+  /**
+   * The deadline has come: whether the write under way is to be given up.
+   *
+   * A write ends only when the system has room, and Linux says so only when a third of a buffer of up to 4 MiB is free: on a
+   * slow line that takes minutes. So before a client is given up, it is looked whether what is held for it grows less.
+   */
+  expire(nowMs: number): boolean {
+    const { unacknowledgedBytes } = this.#patience;
+    if (unacknowledgedBytes === null || this.#isLooking || this.#idleLooks >= IDLE_LOOKS_MAX) return true;
+    this.#isLooking = true;
+    this.deadlineMs = nowMs + LOOK_MS_MAX;
+    const write = this.#writes;
+    unacknowledgedBytes().then((heldBytes) => {
+      if (write === this.#writes) this.#looked(heldBytes);
+    });
+    return false;
+  }
+
+  #forgetLooks(): void {
+    this.#writes++;
+    this.#idleLooks = 0;
+    this.#isLooking = false;
+    this.#lastLook = null;
+  }
+
+  #looked(heldBytes: number | null): void {
+    const atMs = this.#clock.now();
+    const last = this.#lastLook;
+    this.#isLooking = false;
+    this.#idleLooks = this.#isProgress(last, heldBytes, atMs) ? 0 : this.#idleLooks + 1;
+    this.#lastLook = { heldBytes, atMs };
+    this.deadlineMs = this.#idleLooks >= IDLE_LOOKS_MAX ? atMs : atMs + this.#lookMs;
+  }
+
+  #isProgress(
+    last: { heldBytes: number | null; atMs: number } | null,
+    held: number | null,
+    atMs: number,
+  ): boolean {
+    if (last === null || last.heldBytes === null || held === null) return false;
+    const acknowledged = last.heldBytes - held;
+    return acknowledged > 0 && acknowledged * 1000 >= this.#patience.minRate * (atMs - last.atMs);
+  }
+
   async #writeAll(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     while (this.#writing !== null) await this.#writing;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -121,9 +192,10 @@ export class Output {
   async #writeInTurn(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     let rest = bytes;
     while (rest.length > 0) {
-      this.deadlineMs = this.#clock.coarseMs + this.#timeoutMs;
+      this.deadlineMs = this.#clock.coarseMs + this.#lookMs;
       const count = await this.#sink.write(rest);
       this.sentBytes += count;
+      if (this.#lastLook !== null || this.#isLooking) this.#forgetLooks();
       if (count === rest.length) break;
       rest = rest.subarray(count);
     }

@@ -102,7 +102,7 @@ export interface Timeouts {
   readonly bodyMs: number;
   /** Idle between requests; beyond: closed. */
   readonly keepAliveMs: number;
-  /** A response that makes no progress; beyond: closed. */
+  /** A response that makes no progress, on average `limits.minRate`; beyond: closed. */
   readonly writeMs: number;
   /** How long requests in flight may take when the server stops. */
   readonly shutdownMs: number;

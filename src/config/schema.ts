@@ -162,7 +162,11 @@ export const TIMEOUTS = {
   ),
   body: key(duration(), "30s", "Between two reads of a body; beyond: 408."),
   keep_alive: key(duration({ off: FOREVER }), "60s", "Idle between requests; beyond: closed."),
-  write: key(duration(), "30s", "A response that makes no progress; beyond: closed."),
+  write: key(
+    duration(),
+    "30s",
+    "A response that makes no progress, on average `limits.min_rate`; beyond: closed.",
+  ),
   shutdown: key(
     duration({ off: FOREVER }),
     "30s",

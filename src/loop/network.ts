@@ -23,6 +23,7 @@ import { Listener, type ListenerHost } from "./listener.ts";
 import { logBatch } from "./logs.ts";
 import { refuseConnection } from "./refusal.ts";
 import { RemoteVerifier } from "./remote_verifier.ts";
+import { socketNames } from "./socket_name.ts";
 import { Service, type ServiceSurroundings } from "./service.ts";
 import { postToSupervisor, receiveFromSupervisor } from "./worker.ts";
 
@@ -53,6 +54,8 @@ class NetworkLoop implements ClientHost, ListenerHost {
   readonly #listeners: Listener[] = [];
   readonly #connections: ConnectionCount;
   readonly #requestIdPrefix: string;
+  readonly #socketQuestions = new Map<number, (heldBytes: number | null) => void>();
+  #socketQuestionCount = 0;
   #service: Service;
   #requestCount = 0;
   /** Answers close their connections. */
@@ -138,6 +141,10 @@ class NetworkLoop implements ClientHost, ListenerHost {
       case "configure":
         this.#service = new Service(message.setup, this.#surroundings);
         break;
+      case "socket":
+        this.#socketQuestions.get(message.request)?.(message.heldBytes);
+        this.#socketQuestions.delete(message.request);
+        break;
       case "drain":
         this.#drain();
         break;
@@ -163,6 +170,15 @@ class NetworkLoop implements ClientHost, ListenerHost {
     this.#clients.set(client, address);
     client.serve();
   }
+
+  /** What is not Linux does not tell. */
+  readonly unacknowledgedBytes = Deno.build.os !== "linux" ? null : (peer: Peer): Promise<number | null> => {
+    const request = ++this.#socketQuestionCount;
+    const { promise, resolve } = Promise.withResolvers<number | null>();
+    this.#socketQuestions.set(request, resolve);
+    post({ kind: "socketWanted", request, names: socketNames(peer) });
+    return promise;
+  };
 
   hasProxyProtocol(listenIndex: number): boolean {
     return this.#config.listen[listenIndex].proxyProtocol;

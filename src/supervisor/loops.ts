@@ -24,6 +24,7 @@ import type {
   ToScript,
 } from "./messages.ts";
 import { type LoopPermissions, networkPermissions, NOTHING, scriptPermissions } from "./permissions.ts";
+import type { SocketTable } from "./socket_table.ts";
 import type { Trees } from "./trees.ts";
 
 /** What a set of loops needs of the supervisor. */
@@ -32,6 +33,8 @@ export interface LoopsHost {
   readonly log: Logger;
   /** Ends process trees. */
   readonly trees: Trees;
+  /** What the system holds for clients that read slowly. */
+  readonly sockets: SocketTable;
   /** The folder for bodies that are kept whole. */
   readonly temp: string;
   /** The number of connections, over all loops. */
@@ -358,6 +361,11 @@ export class Loops {
         break;
       case "scriptsWanted":
         this.#wantScriptLoop();
+        break;
+      case "socketWanted":
+        this.#host.sockets.heldBytes(message.names).then((heldBytes) =>
+          post(loop.worker, { kind: "socket", request: message.request, heldBytes })
+        );
         break;
       case "refused":
         loop.listening.reject(new ListenError(message.index, message.message));

@@ -3,6 +3,7 @@ import { resolvePrograms, runnable } from "../cgi/programs.ts";
 import { loadConfig, NO_FLAGS } from "../config/load.ts";
 import { ConnectionCount } from "../loop/connection_count.ts";
 import { Loops } from "./loops.ts";
+import { SocketTable } from "./socket_table.ts";
 import { Trees } from "./trees.ts";
 
 /** A set of loops over a folder of its own, whose Workers a test can reach. */
@@ -46,6 +47,7 @@ class Bench implements AsyncDisposable {
       {
         log,
         trees: new Trees(log),
+        sockets: new SocketTable(),
         temp: dir,
         connections: ConnectionCount.memory(),
         environment: {},

@@ -65,6 +65,8 @@ export type ToNetwork =
   | { readonly kind: "passwords"; readonly passwords: MessagePort }
   /** Another configuration, for which the sockets and permissions stay as they are: from the next request on. */
   | { readonly kind: "configure"; readonly setup: LoopSetup }
+  /** The answer to `socketWanted` of the same number; null: the system does not tell. */
+  | { readonly kind: "socket"; readonly request: number; readonly heldBytes: number | null }
   /** No new connections; end when the last client is done. */
   | { readonly kind: "drain" }
   /** End at once. */
@@ -79,6 +81,8 @@ export type FromNetwork =
   }
   /** The first script is wanted. */
   | { readonly kind: "scriptsWanted" }
+  /** How many bytes of one of these sockets, named as in /proc/net/tcp, are sent or to be sent, and not acknowledged? */
+  | { readonly kind: "socketWanted"; readonly request: number; readonly names: readonly string[] }
   /** An address cannot be listened on. */
   | { readonly kind: "refused"; readonly index: number; readonly message: string }
   | LogMessage

@@ -108,7 +108,12 @@ export function parsePs(text: string): ProcessTable {
   return table;
 }
 
-async function output(program: string, args: string[]): Promise<string> {
+/**
+ * What a program writes, run without the server's environment.
+ *
+ * @throws {Deno.errors.NotFound} There is no such program; other errors of Deno.Command where no process can be started.
+ */
+export async function output(program: string, args: string[]): Promise<string> {
   const child = new Deno.Command(program, {
     args,
     clearEnv: true,

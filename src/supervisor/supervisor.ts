@@ -16,6 +16,7 @@ import { CertificateError, readCertificates } from "./certificates.ts";
 import { ListenError, Loops, type LoopsHost, type LoopsPlan } from "./loops.ts";
 import type { LogMessage, PemPair } from "./messages.ts";
 import { holdInspectorPort, listenForSignals, type Signals } from "./signals.ts";
+import { SocketTable } from "./socket_table.ts";
 import { Trees } from "./trees.ts";
 
 /** How the supervisor is started. */
@@ -54,6 +55,7 @@ class Supervisor implements LoopsHost {
     },
   };
   readonly trees: Trees = new Trees(this.log);
+  readonly sockets: SocketTable = new SocketTable();
   readonly temp: string;
   readonly connections: SharedArrayBuffer;
   readonly environment: Readonly<Record<string, string>>;

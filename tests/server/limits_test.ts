@@ -61,6 +61,24 @@ Deno.test("a client that reads nothing is let go after timeouts.write", async ()
   assert(bytes < FILES["static/large.bin"].length, `${bytes} bytes came`);
 });
 
+Deno.test({
+  name: "a client that reads slowly, but reads, gets all of a large file however short timeouts.write is",
+  ignore: Deno.build.os !== "linux", // elsewhere the system does not tell what it holds
+  fn: async () => {
+    await using server = await start("timeouts: { write: 2s }");
+    using client = await server.connect();
+    await client.send(get("/large.bin", "Connection: close"));
+    assertMatch(await client.readUntil("\r\n\r\n"), /^HTTP\/1\.1 200 /);
+    // More than two terms long, and far less than the third of a send buffer after which a writer is woken.
+    let bytes = 0;
+    for (let i = 0; i < 20; i++) {
+      bytes += await client.skipAtLeast(4 * 1024);
+      await new Promise((resolve) => setTimeout(resolve, 250));
+    }
+    assertEquals(bytes + await client.countToEnd(), FILES["static/large.bin"].length);
+  },
+});
+
 Deno.test("a body that keeps coming, but slower than limits.min_rate, is given up with 408", async () => {
   await using server = await start("timeouts: { body: 60s }\nlimits: { min_rate: 1KiB }");
   using client = await server.connect();

@@ -148,15 +148,16 @@ export class RawClient implements Disposable {
     return { bytes: concat(parts), reset };
   }
 
-  /** Reads and forgets what comes until it was at least so much. */
-  async skipAtLeast(bytes: number): Promise<void> {
-    let left = bytes - this.#unread.length;
+  /** Reads and forgets what comes until it was at least so much; says how much it was. */
+  async skipAtLeast(bytes: number): Promise<number> {
+    let skipped = this.#unread.length;
     this.#unread = new Uint8Array(0);
-    while (left > 0) {
+    while (skipped < bytes) {
       const n = await this.#read();
-      if (n === null) throw new UnexpectedEnd(`${left} bytes are missing`);
-      left -= n;
+      if (n === null) throw new UnexpectedEnd(`${bytes - skipped} bytes are missing`);
+      skipped += n;
     }
+    return skipped;
   }
 
   /** Reads and counts what comes until the server ends the connection. */
