@@ -19,6 +19,8 @@ export interface Command {
   readonly flags: readonly Flag[];
   /** How many positional arguments it takes. */
   readonly positionals: readonly [min: number, max: number];
+  /** What a shell may offer for them: files, folders, commands, these words, or nothing. */
+  readonly offers: "files" | "folders" | "commands" | readonly string[];
   /** Command lines, each with what it does. */
   readonly examples: readonly (readonly [command: string, what: string])[];
   /** Loads the code that runs it: only the command that is wanted costs time. */

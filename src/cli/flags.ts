@@ -14,6 +14,8 @@ export interface Flag {
   readonly short?: string;
   /** What its value is called in help; null: it has none. */
   readonly value: string | null;
+  /** Values that a shell may offer, where they are known. */
+  readonly words?: readonly string[];
   /** Whether it may be given more than once. */
   readonly isRepeatable?: boolean;
   /** What it is for, in a few words. */
@@ -47,15 +49,34 @@ export const SERVE_FLAGS = [
   },
   { name: "root", value: "DIR", text: "the folder of files, or one script", key: "root" },
   { name: "cgi-bin", value: "DIR", text: "the folder of scripts, at /cgi-bin/", key: "routes" },
-  { name: "workers", value: "N|auto", text: "event loops; auto: one a core", key: "workers" },
+  {
+    name: "workers",
+    value: "N|auto",
+    words: ["auto"],
+    text: "event loops; auto: one a core",
+    key: "workers",
+  },
   { name: "dev", value: null, text: "show failures of scripts in the browser", key: null },
-  { name: "log-format", value: "FORMAT", text: "combined, common or json", key: "log.format" },
+  {
+    name: "log-format",
+    value: "FORMAT",
+    words: ["combined", "common", "json"],
+    text: "combined, common or json",
+    key: "log.format",
+  },
   { name: "quiet", value: null, text: "only warnings and errors; no access log", key: null },
 ] as const satisfies readonly Flag[];
 
 /** The flags of `exec`. */
 export const EXEC_FLAGS = [
-  { name: "method", short: "X", value: "METHOD", text: "GET, or POST with data", key: null },
+  {
+    name: "method",
+    short: "X",
+    value: "METHOD",
+    words: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
+    text: "GET, or POST with data",
+    key: null,
+  },
   {
     name: "header",
     short: "H",

@@ -7,14 +7,14 @@
 import { resolveFrom } from "../paths.ts";
 import { EXIT_FAILURE, EXIT_OK } from "./command.ts";
 import type { ParsedFlags } from "./flags.ts";
-import { SAMPLES } from "./samples.ts";
+import { samples } from "./samples.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Writes the files of a new site; 1 when one cannot be written. */
 export async function init(parsed: ParsedFlags, terminal: Terminal): Promise<number> {
   const [name = "."] = parsed.positionals;
   const folder = resolveFrom(terminal.cwd, name);
-  for (const sample of SAMPLES) {
+  for (const sample of samples()) {
     const path = resolveFrom(folder, sample.path);
     try {
       await makeFolder(resolveFrom(path, ".."));

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { COMMANDS } from "./commands.ts";
 import { SERVE_FLAGS } from "./flags.ts";
 import { main } from "./main.ts";
-import { SAMPLES } from "./samples.ts";
+import { samples } from "./samples.ts";
 import type { Terminal } from "./terminal.ts";
 import { TOP } from "../config/schema.ts";
 
@@ -91,6 +91,8 @@ Deno.test("a wrong call is told in two lines, with the nearest right name, and e
       [["version", "a"], 'version takes no argument: leave out "a"', "help version"],
       [["explain"], "explain wants an argument: pollux explain URL-PATH", "help explain"],
       [["explain", "a"], '"a" is no URL path: write /a', "help explain"],
+      [["completions", "sh"], "there is no completion for sh; did you mean zsh?", "help completions"],
+      [["completions"], "completions wants an argument: pollux completions SHELL", "help completions"],
       [["help", "srve"], "srve is no command; did you mean serve?", "help"],
       [["serve", "a", "--root", "b"], '--root and "a" name the same thing: give one', "help serve"],
     ];
@@ -130,6 +132,7 @@ Deno.test("init writes a site that is valid, and never overwrites", () =>
       status: 0,
       out: [
         "wrote pollux.yaml",
+        "wrote pollux.schema.json",
         "kept  static/index.html",
         "wrote cgi-bin/hello.py",
         "Next: cd site && pollux, then http://127.0.0.1:8080/ and http://127.0.0.1:8080/cgi-bin/hello.py",
@@ -157,7 +160,7 @@ Deno.test("every key that init comments out is a valid one", () =>
   withFolder(async (folder) => {
     await run(folder, ["init"]);
     // The hash before a key goes, the text behind one stays.
-    const all = SAMPLES[0].text.replace(/^( *)# (?=(?: {2})*[a-z_]+:(?: |$))/gm, "$1");
+    const all = samples()[0].text.replace(/^( *)# (?=(?: {2})*[a-z_]+:(?: |$))/gm, "$1");
     await Deno.writeTextFile(`${folder}/pollux.yaml`, all);
     const { status, err } = await run(folder, ["check"]);
     assertEquals(err.filter((line) => !line.includes("warning:")), []);

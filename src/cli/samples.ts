@@ -4,6 +4,8 @@
  * @module
  */
 
+import { jsonSchema } from "../config/json_schema.ts";
+
 /** A file to write. */
 export interface Sample {
   /** Below the new site's folder. */
@@ -15,7 +17,8 @@ export interface Sample {
 }
 
 /** The configuration, with the keys that people look for first. */
-const CONFIGURATION = `# Pollux. After a change: pollux check, then kill -HUP or a new start.
+const CONFIGURATION = `# yaml-language-server: $schema=./pollux.schema.json
+# Pollux. After a change: pollux check, then kill -HUP or a new start.
 # Relative paths count from this file's folder.
 
 listen: 127.0.0.1:8080 # :8080 for the whole network; "[::1]:8080"; unix:/run/pollux.sock; or a list
@@ -85,8 +88,12 @@ print(f"<p>You asked with {html.escape(os.environ['REQUEST_METHOD'])} from {os.e
 `;
 
 /** Every file, in the order in which they are written. */
-export const SAMPLES: readonly Sample[] = [
-  { path: "pollux.yaml", mode: 0o644, text: CONFIGURATION },
-  { path: "static/index.html", mode: 0o644, text: PAGE },
-  { path: "cgi-bin/hello.py", mode: 0o755, text: SCRIPT },
-];
+export function samples(): readonly Sample[] {
+  return [
+    { path: "pollux.yaml", mode: 0o644, text: CONFIGURATION },
+    // Beside it and not on some host: editors find it without a network, and it is of this version.
+    { path: "pollux.schema.json", mode: 0o644, text: `${JSON.stringify(jsonSchema(), null, 2)}\n` },
+    { path: "static/index.html", mode: 0o644, text: PAGE },
+    { path: "cgi-bin/hello.py", mode: 0o755, text: SCRIPT },
+  ];
+}

@@ -33,6 +33,7 @@ import {
   numberChoice,
   onlyTrue,
   path,
+  required,
   routePath,
   scalar,
   size,
@@ -42,6 +43,7 @@ import {
   toggle,
   type Type,
   urlPath,
+  withShape,
 } from "./types.ts";
 import { isOff, parseCount } from "./units.ts";
 
@@ -117,13 +119,13 @@ const headers = map(fieldName, list(fieldValue));
 
 /** The keys of `tls`. */
 export const TLS = {
-  cert: key(path, undefined, "Certificate chain in PEM."),
-  key: key(path, undefined, "Private key in PEM."),
+  cert: required(path, "Certificate chain in PEM."),
+  key: required(path, "Private key in PEM."),
 } satisfies Keys;
 
 /** The keys of an address that is written as a block. */
 export const LISTEN = {
-  address: key(listenAddress, undefined, "Where to listen: 127.0.0.1:8080, :8080, [::1]:8080 or unix:/path."),
+  address: required(listenAddress, "Where to listen: 127.0.0.1:8080, :8080, [::1]:8080 or unix:/path."),
   tls: key(sparse(TLS), undefined, "Certificate and key; with them the address speaks TLS."),
   proxy_protocol: key(
     toggle,
@@ -253,7 +255,7 @@ export const SCRIPT = {
 
 /** What a `files` route has of its own. */
 export const FILES = {
-  files: key(path, undefined, "The folder."),
+  files: required(path, "The folder."),
   scripts: key(list(extension), [], "Extensions that run as CGI where they lie among the files."),
   index: key(list(fileName), undefined, "Names tried in order for a folder; the site's without."),
   list: key(toggle, "false", "A folder without index is listed."),
@@ -270,7 +272,7 @@ export const FILES = {
 
 /** What a `cgi` route has of its own, beside CGI and SCRIPT. */
 export const CGI_ROUTE = {
-  cgi: key(path, undefined, "A folder of scripts, or one program, which gets all of the rest as PATH_INFO."),
+  cgi: required(path, "A folder of scripts, or one program, which gets all of the rest as PATH_INFO."),
   index: key(list(fileName), [], "A script for the folder itself."),
   args: key(list(text), [], "Arguments of a program."),
   follow_symlinks: key(
@@ -290,9 +292,8 @@ const GATEWAY = {
 
 /** What a `fastcgi` route has of its own. */
 export const FASTCGI = {
-  fastcgi: key(
+  fastcgi: required(
     list(gatewayAddress),
-    undefined,
     "Address of a FastCGI application, or a list to be balanced.",
   ),
   ...GATEWAY,
@@ -300,50 +301,50 @@ export const FASTCGI = {
 
 /** What an `scgi` route has of its own. */
 export const SCGI = {
-  scgi: key(list(gatewayAddress), undefined, "Address of an SCGI application, or a list to be balanced."),
+  scgi: required(list(gatewayAddress), "Address of an SCGI application, or a list to be balanced."),
   ...GATEWAY,
 } satisfies Keys;
 
 /** What a `redirect` route has of its own. */
 export const REDIRECT = {
-  redirect: key(redirectTarget, undefined, "Where to; {path} and {query} stand for the request's."),
+  redirect: required(redirectTarget, "Where to; {path} and {query} stand for the request's."),
   status: key(numberChoice([301, 302, 303, 307, 308]), "302", "Status of the redirect."),
 } satisfies Keys;
 
 /** What a `respond` route has of its own. */
 export const RESPOND = {
-  respond: key(text, undefined, "The answer's text."),
+  respond: required(text, "The answer's text."),
   status: key(count({ min: 200, max: 599 }), "200", "Status of the answer."),
 } satisfies Keys;
 
 /** What a `status` route has of its own. */
 export const STATUS = {
-  status: key(onlyTrue, undefined, "The live page of clients, scripts and figures."),
+  status: required(onlyTrue, "The live page of clients, scripts and figures."),
 } satisfies Keys;
 
 /** The keys of `auth`. */
 export const AUTH = {
-  basic: key(path, undefined, "The htpasswd file."),
+  basic: required(path, "The htpasswd file."),
   realm: key(fieldValue, "Restricted", "The realm that the browser shows."),
   methods: key(list(method), undefined, "Only these methods need it; all without."),
 } satisfies Keys;
 
 /** The keys of `rate`. */
 export const RATE = {
-  requests: key(count({ min: 1 }), undefined, "How many requests ..."),
+  requests: required(count({ min: 1 }), "How many requests ..."),
   per: key(duration({ min: 1 }), "1s", "... in how long."),
   burst: key(count({ min: 1 }), undefined, "How many may come at once; `requests` without."),
 } satisfies Keys;
 
 /** The keys of `cache`. */
 export const CACHE = {
-  max_age: key(duration({ min: 1 }), undefined, "How long an answer is fresh where it says nothing itself."),
+  max_age: required(duration({ min: 1 }), "How long an answer is fresh where it says nothing itself."),
   size: key(size({ min: 1 }), "64MiB", "How much is kept."),
 } satisfies Keys;
 
 /** What every route may have. */
 export const MODIFIERS = {
-  path: key(routePath, undefined, "The path that the route takes; the longest that matches wins."),
+  path: required(routePath, "The path that the route takes; the longest that matches wins."),
   methods: key(list(method), undefined, "All others get 405."),
   auth: key(complete(AUTH), undefined, "Who may use it, by password."),
   allow: key(list(cidr), undefined, "Only clients from these blocks of addresses."),
@@ -379,11 +380,12 @@ export type RouteInput = {
 /** An address as the file has it. */
 export type ListenInput = Sparse<typeof LISTEN>;
 
-const listenType: Type<ListenInput> = v.pipe(
+const listenType: Type<ListenInput> = withShape(
   v.lazy((input): Type<ListenInput> =>
     typeof input === "object" && input !== null && !Array.isArray(input) ? listenBlock : listenText
   ),
-  v.title("an address"),
+  "an address",
+  { kind: "short", key: "address", keys: LISTEN },
 );
 const listenBlock = sparse(LISTEN);
 const listenText: Type<ListenInput> = v.pipe(
@@ -393,13 +395,13 @@ const listenText: Type<ListenInput> = v.pipe(
 
 const routeTypes = new Map<HandlerName, Type<RouteInput>>();
 
-const routeType: Type<RouteInput> = v.pipe(
-  v.unknown(),
+const routeType: Type<RouteInput> = withShape(
   v.lazy((input) => {
     const names = handlersOf(input);
     return names.length === 1 ? routeTypeOf(names[0]) : noSingleHandler(input, names);
   }),
-  v.title("a route"),
+  "a route",
+  { kind: "route", handlers: HANDLERS },
 );
 
 /** The keys of a site. */

@@ -12,6 +12,7 @@ import * as v from "valibot";
 import { type Address, normalizeHost, parseListenAddress } from "./address.ts";
 import { parseCidr } from "./cidr.ts";
 import { quote, Refusal } from "./refusal.ts";
+import type { NumberForm, ScalarForm, Shape } from "./shape.ts";
 import {
   isOff,
   type NumberRule,
@@ -37,6 +38,8 @@ export interface Key<T, D> {
   readonly fallback: D;
   /** What it is for. */
   readonly text: string;
+  /** Whether its block means nothing without it. */
+  readonly isRequired?: boolean;
 }
 
 /** What a key may have for its default: a value as one would write it, or nothing. */
@@ -61,9 +64,30 @@ export function key<T, D extends Fallback>(type: Type<T>, fallback: D, text: str
   return { type, fallback, text };
 }
 
-/** A scalar that `parse` understands. */
-export function scalar<T>(title: string, parse: (text: string) => T | Refusal): Type<T> {
-  return v.pipe(
+/** What a value of this type looks like in the file. */
+export function shapeOf(type: Type<unknown>): Shape {
+  const { shape } = v.getMetadata(type) as { readonly shape?: Shape };
+  if (shape === undefined) throw new TypeError(`the type ${v.getTitle(type)} has no shape`);
+  return shape;
+}
+
+/** A type that says what its values look like in the file; its title is that of the shape. */
+export function withShape<T>(type: Type<T>, title: string, shape: Shape): Type<T> {
+  return v.pipe(type, v.title(title), v.metadata({ shape }));
+}
+
+/** Makes a key that its block cannot do without. */
+export function required<T>(type: Type<T>, text: string): Key<T, undefined> {
+  return { type, fallback: undefined, text, isRequired: true };
+}
+
+/** A scalar that `parse` understands, of a form that can be told without parsing it. */
+export function scalar<T>(
+  title: string,
+  parse: (text: string) => T | Refusal,
+  form: ScalarForm = { kind: "text" },
+): Type<T> {
+  const type = v.pipe(
     v.unknown(),
     v.rawTransform<unknown, T>(({ dataset, addIssue, NEVER }) => {
       const input = dataset.value;
@@ -76,8 +100,8 @@ export function scalar<T>(title: string, parse: (text: string) => T | Refusal): 
       }
       return value;
     }),
-    v.title(title),
   );
+  return withShape(type, title, { kind: "scalar", title, form });
 }
 
 /** A duration, in milliseconds. */
@@ -85,30 +109,43 @@ export function duration(rule: NumberRule = { min: 1, off: Infinity }): Type<num
   return scalar(
     rule.off === undefined ? "a duration" : "a duration or off",
     (text) => parseDuration(text, rule),
+    numberForm("duration", rule),
   );
 }
 
 /** A size, in bytes. */
 export function size(rule: NumberRule = { min: 1, off: Infinity }): Type<number> {
-  return scalar(rule.off === undefined ? "a size" : "a size or off", (text) => parseSize(text, rule));
+  return scalar(
+    rule.off === undefined ? "a size" : "a size or off",
+    (text) => parseSize(text, rule),
+    numberForm("size", rule),
+  );
 }
 
 /** A whole number. */
 export function count(rule: NumberRule = { min: 1, off: Infinity }): Type<number> {
-  return scalar(rule.off === undefined ? "a number" : "a number or off", (text) => parseCount(text, rule));
+  return scalar(
+    rule.off === undefined ? "a number" : "a number or off",
+    (text) => parseCount(text, rule),
+    numberForm("count", rule),
+  );
+}
+
+function numberForm(kind: NumberForm["kind"], { min = 0, max, off }: NumberRule): ScalarForm {
+  return { kind, min, max: max ?? null, canBeOff: off !== undefined };
 }
 
 /** `true`, or `false` and `off`. */
-export const toggle: Type<boolean> = scalar("true or false", parseSwitch);
+export const toggle: Type<boolean> = scalar("true or false", parseSwitch, { kind: "switch" });
 
 /** `true` alone: for a key that is a handler by its presence. */
 export const onlyTrue: Type<boolean> = scalar("true", (text) => {
   const value = parseSwitch(text);
   return value === false ? new Refusal("only true means something here; leave the route out instead") : value;
-});
+}, { kind: "true" });
 
 /** A file mode. */
-export const mode: Type<number> = scalar("a mode such as 0660", parseMode);
+export const mode: Type<number> = scalar("a mode such as 0660", parseMode, { kind: "mode" });
 
 /** Any text, also an empty one. */
 export const text: Type<string> = scalar("a text", (text) => text);
@@ -138,7 +175,7 @@ export function choice<const W extends string>(words: readonly W[]): Type<W> {
     const found = words.find((word) => word === text);
     if (found !== undefined) return found;
     return new Refusal(`${quote(text)} is not known here: write ${oneOf(words)}`);
-  });
+  }, { kind: "choice", words });
 }
 
 /** A number from a few, such as a status. */
@@ -146,16 +183,17 @@ export function numberChoice<const N extends number>(numbers: readonly N[]): Typ
   return scalar(numbers.join(", ").replace(/, ([^,]*)$/, " or $1"), (text) => {
     const found = numbers.find((number) => String(number) === text);
     return found ?? new Refusal(`${quote(text)} is not known here: write ${oneOf(numbers.map(String))}`);
-  });
+  }, { kind: "choice", words: numbers });
 }
 
 /** One value, or a list of them. */
 export function list<T>(item: Type<T>): Type<readonly T[]> {
   const many = v.array(item);
   const one = v.pipe(item, v.transform((value) => [value]));
-  return v.pipe(
+  return withShape(
     v.lazy((input) => Array.isArray(input) ? many : one),
-    v.title(`${v.getTitle(item) ?? "a block"}, or a list`),
+    `${v.getTitle(item) ?? "a block"}, or a list`,
+    { kind: "list", item },
   );
 }
 
@@ -164,7 +202,11 @@ export function map<T>(name: Type<string>, value: Type<T>): Type<Readonly<Record
   const named = `${v.getTitle(name) ?? "a name"}: ${v.getTitle(value) ?? "a value"}`;
   // A name is a string already; the record wants to be told.
   const nameType = name as v.GenericSchema<string, string>;
-  return v.pipe(blockInput(named), v.record(nameType, value), v.title(`a block of ${named}`));
+  return withShape(
+    v.pipe(blockInput(named), v.record(nameType, value)),
+    `a block of ${named}`,
+    { kind: "map", name, value },
+  );
 }
 
 /**
@@ -261,12 +303,6 @@ export const errorStatus: Type<string> = scalar(
       : new Refusal(`${quote(text)} is not the status of an error: 400 to 599`),
 );
 
-/** An interpreter: a program, `shebang`, or `off` for none. */
-export const interpreter: Type<readonly string[] | "shebang" | "off"> = v.pipe(
-  v.lazy((input) => Array.isArray(input) ? command : program),
-  v.title("a program, a list with arguments, shebang or off"),
-);
-
 const program: Type<readonly string[] | "shebang" | "off"> = scalar("a program", (text) => {
   if (text === "shebang") return "shebang";
   if (isOff(text)) return "off";
@@ -282,6 +318,13 @@ const program: Type<readonly string[] | "shebang" | "off"> = scalar("a program",
 const command: Type<readonly string[]> = v.pipe(
   v.array(text),
   v.check((words) => words.length > 0 && words[0] !== "", "is empty: write [python3, -I]"),
+);
+
+/** An interpreter: a program, `shebang`, or `off` for none. */
+export const interpreter: Type<readonly string[] | "shebang" | "off"> = withShape(
+  v.lazy((input): Type<readonly string[] | "shebang" | "off"> => Array.isArray(input) ? command : program),
+  "a program, a list with arguments, shebang or off",
+  { kind: "list", item: program },
 );
 
 /** What stands where a scalar was wanted. */
@@ -352,10 +395,9 @@ function block<K extends Keys, R>(
         });
       }
     }),
-    v.title("a block"),
   );
   // The entries are made from the keys one by one, which no type can follow; their types are in `Complete` and `Sparse`.
-  return schema as unknown as Type<R>;
+  return withShape(schema as unknown as Type<R>, "a block", { kind: "block", keys });
 }
 
 function isRecord(input: unknown): input is Record<string, unknown> {

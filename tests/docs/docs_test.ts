@@ -4,12 +4,17 @@
  * @module
  */
 
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { fromFileUrl } from "@std/path";
 import { TRANSITIONS } from "../../src/client/states.ts";
+import { generated } from "../../tasks/generate.ts";
 
 const REPOSITORY = new URL("../../", import.meta.url);
-const DOCUMENTS = ["README.md", "docs/architecture.md", "docs/applications.md"];
+const DOCUMENTS = [
+  "README.md",
+  ...[...Deno.readDirSync(new URL("docs/", REPOSITORY))].filter(({ name }) => name.endsWith(".md"))
+    .map(({ name }) => `docs/${name}`).sort(),
+];
 
 function read(path: string): string {
   return Deno.readTextFileSync(new URL(path, REPOSITORY));
@@ -82,3 +87,9 @@ Deno.test("README.md: each folder of the source has its line", () => {
   const named = matches(read("README.md"), /^\| `src\/(\w+)`/gm);
   assertEquals(named.sort(), folders.sort());
 });
+
+for (const [name, text] of Object.entries(generated())) {
+  Deno.test(`docs/${name} is what \`deno task generate\` writes`, () => {
+    assert(read(`docs/${name}`) === text, "it is not current: deno task generate");
+  });
+}
