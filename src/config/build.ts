@@ -79,6 +79,8 @@ export interface Built {
   readonly routeKeys: ReadonlyMap<number, KeyPath | string>;
 }
 
+/** The file that is read where none is named, if it is there. */
+export const DEFAULT_FILE = "pollux.yaml";
 /** The folder that is served where nothing else is said. */
 const DEFAULT_ROOT = "static";
 /** The folder of scripts that is served, if it exists, where nothing else is said. */
@@ -246,8 +248,10 @@ class Builder {
     if (flags.cgiBin !== null) {
       add(this.#cgiRoute("/cgi-bin/", resolveFrom(cwd, flags.cgiBin), "--cgi-bin", context));
     } else if (isBare && routes.get("/")?.handler.kind !== "cgi") {
-      const folder = resolveFrom(this.#base, DEFAULT_CGI_BIN);
-      if (statOrNull(folder)?.isDirectory === true) add(this.#cgiRoute("/cgi-bin/", folder, [], context));
+      // Scripts below the folder that is served are run too, as elsewhere: never sent as text for want of a flag.
+      const folder = [this.#base, root].map((base) => resolveFrom(base, DEFAULT_CGI_BIN))
+        .find((path) => statOrNull(path)?.isDirectory === true);
+      if (folder !== undefined) add(this.#cgiRoute("/cgi-bin/", folder, [], context));
     }
     if (routes.size === 0) this.#sayNothingToServe(path, input);
     return {
@@ -298,17 +302,22 @@ class Builder {
   #rootRoute(root: string, flag: string, context: RouteContext): Route | null {
     const found = statOrNull(root);
     if (found?.isFile === true) return this.#cgiRoute("/", root, flag, context);
-    return needFolder(root, flag, this.#faults, "name a folder, or one script")
-      ? this.#filesRoute(root, flag, context)
-      : null;
+    if (!needFolder(root, flag, this.#faults, "name a folder, or one script")) return null;
+    const own = resolveFrom(root, DEFAULT_FILE);
+    if (own !== this.#context.file && statOrNull(own) !== null) {
+      context.addSecret(own);
+      this.#faults.warn(flag, `${own} is there and not read: pollux --config ${own} serves what it says`);
+    }
+    // Who names a folder and writes no configuration wants to see what is in it.
+    return this.#filesRoute(root, flag, context, this.#context.file === null);
   }
 
-  #filesRoute(dir: string, key: KeyPath | string, context: RouteContext): Route {
+  #filesRoute(dir: string, key: KeyPath | string, context: RouteContext, list = false): Route {
     return this.#plainRoute("/", key, {
       kind: "files",
       dir,
       index: context.index,
-      list: false,
+      list,
       fallback: null,
       cacheControl: null,
       precompressed: true,

@@ -15,7 +15,8 @@ import { type Fallback, type Key, type Keys, shapeOf, type Type } from "./types.
 /** A JSON Schema. */
 export type JsonSchema = { readonly [key: string]: Json };
 
-type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
+/** A value of JSON. */
+export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 
 /** What stands for nothing, without end. */
 const OFF: readonly Json[] = ["off", false];

@@ -5,7 +5,7 @@
  */
 
 import * as v from "valibot";
-import { buildConfig, type ConfigFlags, NO_FLAGS } from "./build.ts";
+import { buildConfig, type ConfigFlags, DEFAULT_FILE, NO_FLAGS } from "./build.ts";
 import type { Config, Place } from "./config.ts";
 import type { Fault } from "./fault.ts";
 import { FaultList, pathInFile, type SourceFile } from "./fault_list.ts";
@@ -14,10 +14,7 @@ import { formatKeyPath, type KeyPath } from "./places.ts";
 import { FILE, type FileInput } from "./schema.ts";
 import { unsupportedKeys } from "./unsupported.ts";
 
-export { type ConfigFlags, NO_FLAGS } from "./build.ts";
-
-/** The file that is read where none is named, if it is there. */
-export const DEFAULT_FILE = "pollux.yaml";
+export { type ConfigFlags, DEFAULT_FILE, NO_FLAGS } from "./build.ts";
 
 /** A larger file is no configuration, in bytes. 10,000 routes take less than one MiB. */
 const FILE_BYTES_MAX = 8 * 2 ** 20;

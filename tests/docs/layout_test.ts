@@ -18,8 +18,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   route: ["handlers", "http", "config", "observe", "time"],
   cgi: ["handlers", "http", "config", "observe", "time"],
   gateway: ["cgi", "handlers", "http", "config", "observe", "time"],
+  cache: ["handlers", "http", "config", "time"],
   client: ["route", "handlers", "http", "config", "observe", "time"],
-  loop: ["client", "route", "cgi", "gateway", "handlers", "http", "config", "observe", "time"],
+  loop: ["client", "route", "cache", "cgi", "gateway", "handlers", "http", "config", "observe", "time"],
   supervisor: ["cgi", "config", "observe", "time"],
   cli: ["supervisor", "route", "cgi", "gateway", "handlers", "http", "config", "observe", "time"],
 };
