@@ -36,7 +36,10 @@ export const TIMEOUTS: Timeouts = {
   shutdownMs: 30_000,
 };
 
-/** A client with one route, in memory, whose clock is turned by hand. */
+/** The contract's `client_gone`. */
+export const CLIENT_GONE_MS = 1000;
+
+/** A client with one route, of a gateway, in memory, whose clock is turned by hand. */
 export class Bench {
   readonly connection: FakeConnection;
   readonly clock = new ManualClock();
@@ -52,7 +55,20 @@ export class Bench {
     const route: Route = {
       id: 0,
       path: "/",
-      handler: { kind: "respond", text: "", status: 200, headers: [] },
+      handler: {
+        kind: "fastcgi",
+        addresses: [],
+        root: "/nowhere",
+        index: [],
+        env: {},
+        timeoutMs: 30_000,
+        connections: 1,
+        queue: 1,
+        queueTimeoutMs: 10_000,
+        clientGoneMs: CLIENT_GONE_MS,
+        passAuthorization: false,
+        headBytes: 65_536,
+      },
       methods: ["GET", "HEAD", "POST"],
       auth: null,
       allow: null,
