@@ -20,8 +20,9 @@ import type { Field } from "../http/fields.ts";
 import type { Logger } from "../observe/logger.ts";
 import type { Clock, Deadline } from "../time/clock.ts";
 import { delay } from "../time/timer.ts";
+import { diagnose, type Diagnosis, formatDiagnosis } from "./diagnosis.ts";
 import { describeFault, faultError, type ScriptFault } from "./end.ts";
-import { OutputParser, type ScriptHead } from "./output.ts";
+import { type BadOutput, OutputParser, type ScriptHead } from "./output.ts";
 import { type EndReason, type ScriptExit, type ScriptRun, StartError } from "./run.ts";
 import type { Content } from "./spool.ts";
 
@@ -73,6 +74,8 @@ export interface AnswerRoute {
   readonly services: AnswerServices;
   /** Sends files that scripts name; null: none may be named. */
   readonly sendfile: Sendfile | null;
+  /** The beginning of a script's file, for the diagnosis of its failure; left out where the file may be another machine's. */
+  readonly readSource?: (file: string) => Uint8Array | null;
 }
 
 /** What the page of `--dev` tells of a run beside what its answer knows. */
@@ -85,6 +88,16 @@ export interface RunAccount {
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
+/** A fault that was written down. */
+interface Told {
+  /** What answers it. */
+  readonly error: HttpError;
+  /** What the log says of it, without its likely cause. */
+  readonly line: string;
+  /** The fault itself. */
+  readonly fault: ScriptFault;
+}
+
 /** The answer that one run gives. */
 export class ScriptAnswer implements Deadline {
   readonly #exchange: Exchange;
@@ -93,10 +106,11 @@ export class ScriptAnswer implements Deadline {
   readonly #noun: string;
   readonly #services: AnswerServices;
   readonly #sendfile: Sendfile | null;
+  readonly #readSource: ((file: string) => Uint8Array | null) | null;
   readonly #run: ScriptRun;
   readonly #account: RunAccount | null;
   /** The error of the last fault that was written down, and that line. */
-  #told: { readonly error: HttpError; readonly line: string } | null = null;
+  #told: Told | null = null;
   #pid = 0;
   #startedMs = Infinity;
   #endedMs = Infinity;
@@ -134,6 +148,7 @@ export class ScriptAnswer implements Deadline {
     this.#noun = route.noun ?? "script";
     this.#services = route.services;
     this.#sendfile = route.sendfile;
+    this.#readSource = route.readSource ?? null;
     this.#run = run;
     this.#account = account;
     exchange.signal.addEventListener("abort", this.#aborted);
@@ -207,7 +222,7 @@ export class ScriptAnswer implements Deadline {
   /** The error with all that is known of the script, once that has had a moment to end. */
   async #tellAll(
     account: RunAccount,
-    { error, line }: { readonly error: HttpError; readonly line: string },
+    { error, line, fault }: Told,
   ): Promise<FailedScript> {
     await Promise.race([this.#run.ended, delay(END_WAIT_MS)]);
     const ranMs = (this.#exit === null ? this.#services.clock.now() : this.#endedMs) - this.#startedMs;
@@ -216,6 +231,7 @@ export class ScriptAnswer implements Deadline {
       exit: this.#exit === null ? null : exitNote(this.#exit),
       ranMs: this.#startedMs === Infinity ? null : ranMs,
       stderr: this.#run.stderr?.() ?? "",
+      diagnosis: this.#diagnose(fault),
       ...account,
     });
   }
@@ -243,14 +259,14 @@ export class ScriptAnswer implements Deadline {
         return await this.#reply(step.head, step.rest);
       }
       await this.#run.started; // Without a start the output is empty: that is the fault, not the missing header.
-      throw await this.#badOutput(step.reason, bytes === null);
+      throw await this.#badOutput(step, bytes === null);
     }
   }
 
-  async #badOutput(reason: string, hasEnded: boolean): Promise<HttpError> {
+  async #badOutput({ reason, text }: Omit<BadOutput, "kind">, hasEnded: boolean): Promise<HttpError> {
     const exit = hasEnded ? await this.#exitSoon() : null;
     if (!hasEnded) this.#discard(LAST_WORDS_MS, "badOutput");
-    return this.#tell({ kind: "badOutput", reason, exit });
+    return this.#tell({ kind: "badOutput", reason, text, exit });
   }
 
   async #reply(head: ScriptHead, rest: Bytes): Promise<Outcome> {
@@ -308,7 +324,7 @@ export class ScriptAnswer implements Deadline {
     this.#hasHeader = true;
     if (first === null) {
       await this.#run.started;
-      throw await this.#badOutput("it wrote nothing", true);
+      throw await this.#badOutput({ reason: "it wrote nothing", text: "" }, true);
     }
     const status = /^HTTP\/1\.[01] ([2-5][0-9]{2})/.exec(new TextDecoder().decode(first.subarray(0, 16)));
     return {
@@ -358,11 +374,16 @@ export class ScriptAnswer implements Deadline {
 
   #source(held: Bytes[], length: number | null, raw: boolean): Source {
     let sentBytes = 0;
+    let isClipped = false;
     /** What was given last: valid until the next is asked for. */
     let lent: Bytes | null = null;
     const clip = (bytes: Bytes): Bytes | null => {
       if (length === null) return bytes;
       const room = length - sentBytes;
+      if (bytes.length > room && !isClipped) {
+        isClipped = true;
+        this.#log("warn", `announced ${length} bytes (Content-Length) and writes more: the rest is dropped`);
+      }
       return room === 0 ? null : bytes.length > room ? bytes.subarray(0, room) : bytes;
     };
     const sent = (bytes: Bytes | null): Bytes | null => {
@@ -498,18 +519,34 @@ export class ScriptAnswer implements Deadline {
     const description = describeFault(fault);
     this.#exchange.notes.error = description;
     const isBusy = fault.kind === "start" && "retryAfterSeconds" in fault.failure;
-    const line = this.#log(isBusy ? "warn" : "error", description);
+    const diagnosis = this.#diagnose(fault);
+    const cause = diagnosis === null ? "" : `; likely cause: ${formatDiagnosis(diagnosis)}`;
+    this.#log(isBusy ? "warn" : "error", description + cause);
     const error = faultError(fault);
-    this.#told = { error, line };
+    this.#told = { error, line: this.#line(description), fault };
     return error;
   }
 
-  /** Logs it; the line. */
-  #log(level: "info" | "warn" | "error", what: string): string {
+  /** What it most likely comes from, as far as is known by now. */
+  #diagnose(fault: ScriptFault): Diagnosis | null {
+    if (this.#readSource === null) return null;
+    const source = this.#readSource(this.#script);
+    return diagnose({
+      file: this.#script,
+      source,
+      fault,
+      stderr: this.#run.stderr?.() ?? "",
+      exit: this.#exit,
+    });
+  }
+
+  #log(level: "info" | "warn" | "error", what: string): void {
+    this.#services.log.log(level, this.#line(what));
+  }
+
+  #line(what: string): string {
     const pid = this.#pid === 0 ? "" : ` pid ${this.#pid}`;
-    const line = `[${this.#exchange.id}] ${this.#noun} ${this.#script}${pid}: ${what}`;
-    this.#services.log.log(level, line);
-    return line;
+    return `[${this.#exchange.id}] ${this.#noun} ${this.#script}${pid}: ${what}`;
   }
 
   /** From now on the client's end is no longer the script's. */

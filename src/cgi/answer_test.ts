@@ -551,7 +551,7 @@ test("with an account a failure tells how the script ended and what it said", as
   const error = await refusal(outcome);
   assertInstanceOf(error, FailedScript);
   const { reason, ...account } = error.account;
-  assertEquals(account, { ...ACCOUNT, exit: 1, ranMs: 2000, stderr: "Traceback\n" });
+  assertEquals(account, { ...ACCOUNT, exit: 1, ranMs: 2000, stderr: "Traceback\n", diagnosis: null });
   assert(log.lines.includes(`error ${reason}`), reason);
   assertEquals(error.status, 502);
 });

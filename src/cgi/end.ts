@@ -14,7 +14,13 @@ export type ScriptFault =
   | { readonly kind: "command"; readonly status: 403 | 500; readonly message: string }
   | { readonly kind: "timeout"; readonly timeoutMs: number; readonly hadHeader: boolean }
   | { readonly kind: "runLimit"; readonly runLimitMs: number }
-  | { readonly kind: "badOutput"; readonly reason: string; readonly exit: ScriptExit | null }
+  /** `text`: the output from the line on that is wrong, isomorphic. */
+  | {
+    readonly kind: "badOutput";
+    readonly reason: string;
+    readonly text: string;
+    readonly exit: ScriptExit | null;
+  }
   | { readonly kind: "died"; readonly signal: string }
   | { readonly kind: "short"; readonly writtenBytes: number; readonly announcedBytes: number }
   /** `name` is isomorphic. */
@@ -135,7 +141,7 @@ function describeStart(failure: StartFailure): string {
 function describeExit(exit: ScriptExit | null): string {
   if (exit === null) return "";
   if (exit.signal !== null) return `; it died by ${exit.signal}`;
-  return exit.code === 0 ? "" : `; it ended with status ${exit.code}: see what it wrote to standard error`;
+  return exit.code === 0 ? "" : `; it ended with status ${exit.code}`;
 }
 
 function seconds(ms: number): string {

@@ -12,6 +12,7 @@ import { HttpError } from "../http/error.ts";
 import { lastSegment, parentFolder } from "../paths.ts";
 import { type AnswerServices, ScriptAnswer } from "./answer.ts";
 import { describeFault, faultError, type ScriptFault } from "./end.ts";
+import { readSource } from "./source.ts";
 import { Interpreters } from "./interpreter.ts";
 import { type Launcher, makeLauncher } from "./launch.ts";
 import type { Programs } from "./programs.ts";
@@ -90,7 +91,7 @@ export function withSlash({ target }: Exchange): Outcome {
 }
 
 /** What there is to tell of a script that could not even be tried. */
-const NOT_BEGUN = { exit: null, ranMs: null, stderr: "", command: [], env: [] } as const;
+const NOT_BEGUN = { exit: null, ranMs: null, stderr: "", command: [], env: [], diagnosis: null } as const;
 
 /** Runs the scripts of one route. */
 class ScriptRunner {
@@ -174,6 +175,7 @@ class ScriptRunner {
         handling: this.#handling,
         services: this.#services,
         sendfile: this.#sendfile,
+        readSource,
       },
       run,
       this.#services.dev ? { command: [program, ...args], env } : null,

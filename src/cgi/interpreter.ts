@@ -8,7 +8,7 @@
  */
 
 import type { CgiSettings } from "../config/config.ts";
-import { isNative, isShebang } from "./magic.ts";
+import { hasMark, isNative, isShebang } from "./magic.ts";
 import { programNames, type Programs } from "./programs.ts";
 import { extensionOf, lastSegment } from "../paths.ts";
 import type { FileVersion } from "./script.ts";
@@ -35,7 +35,8 @@ export interface NoCommand {
 
 /** How a file begins. */
 export type FileStart =
-  | { readonly kind: "native" | "text" }
+  /** `marked`: text with a byte order mark, behind which no system sees a first line. */
+  | { readonly kind: "native" | "text" | "marked" }
   /** `argument` is one string, however many words: that is what the system passes. */
   | {
     readonly kind: "shebang";
@@ -56,6 +57,7 @@ export class Interpreters {
   readonly #programs: Programs;
   readonly #names: ReadonlySet<string>;
   readonly #paths: ReadonlySet<string>;
+  readonly #isWindows: boolean;
   readonly #starts = new Map<string, { version: FileVersion; start: FileStart }>();
 
   /**
@@ -63,8 +65,10 @@ export class Interpreters {
    *
    * @param settings What the route allows.
    * @param programs Where these programs are.
+   * @param os Whose rules hold: on Windows a file is neither executable nor not.
    */
-  constructor(settings: CgiSettings, programs: Programs) {
+  constructor(settings: CgiSettings, programs: Programs, os: typeof Deno.build.os = Deno.build.os) {
+    this.#isWindows = os === "windows";
     this.#settings = settings;
     this.#programs = programs;
     this.#names = new Set(programNames(settings));
@@ -78,15 +82,20 @@ export class Interpreters {
    * @param version Its state now: its first bytes are read once for each.
    */
   choose(file: string, version: FileVersion): Command | NoCommand {
-    const isExecutable = (version.mode & 0o111) !== 0;
     const extension = extensionOf(file);
     const interpreters = this.#settings.interpreters;
     const mapped = Object.hasOwn(interpreters, extension) ? interpreters[extension] : null;
-    if (!isExecutable && mapped === null) {
-      const remedy = "make it executable, or name an interpreter for its extension";
-      return { kind: "none", status: 403, message: `${file} is no script: ${remedy}` };
-    }
     const start = this.#start(file, version);
+    // Windows has no such bit: there a program tells by its bytes, and a script without an extension of its own by its first line.
+    const isExecutable = this.#isWindows
+      ? start.kind === "native" || (start.kind === "shebang" && mapped === null)
+      : (version.mode & 0o111) !== 0;
+    if (!isExecutable && mapped === null) {
+      const what = start.kind === "shebang" || start.kind === "native"
+        ? `is not executable: chmod +x ${file}`
+        : "is no script: make it executable, or name an interpreter for its extension";
+      return { kind: "none", status: 403, message: `${file} ${what}` };
+    }
     if (isExecutable && start.kind === "native") return { kind: "command", program: file, args: [] };
     // `shebang` in the map makes the first line count where the file is not executable.
     const byLine = isExecutable || mapped === "shebang" ? this.#byFirstLine(file, start) : null;
@@ -114,6 +123,11 @@ export class Interpreters {
           file,
           "has no first line that names an interpreter: begin it with #! and a program's path",
         );
+      case "marked":
+        return failure(
+          file,
+          "begins with a byte order mark, so that its first line is not seen: save it as UTF-8 without one",
+        );
       case "shebang":
         break;
     }
@@ -122,6 +136,10 @@ export class Interpreters {
       return failure(file, "has Windows line ends (CR LF), also in its first line: save it with LF alone");
     }
     if (lastSegment(start.program) === "env") return this.#byEnv(file, argument);
+    // Windows has no /usr/bin: it is the name that counts.
+    if (this.#isWindows) {
+      return this.#byName(file, lastSegment(start.program), argument === null ? [] : [argument]);
+    }
     if (!this.#paths.has(start.program)) return this.#notAllowed(file, start.program);
     return command(start.program, argument === null ? [] : [argument], file);
   }
@@ -155,6 +173,10 @@ export class Interpreters {
     if (name.startsWith("/")) {
       return this.#paths.has(name) ? command(name, args, file) : this.#notAllowed(file, name);
     }
+    return this.#byName(file, name, args);
+  }
+
+  #byName(file: string, name: string, args: readonly string[]): Command | NoCommand {
     const program = this.#names.has(name) ? this.#programs.paths[name]?.at(0) : undefined;
     return program === undefined ? this.#notAllowed(file, name) : command(program, args, file);
   }
@@ -215,6 +237,7 @@ function readStart(file: string): FileStart {
 /** Tells how a file begins, as Linux reads a first line: program, blanks, and all the rest as one argument. */
 export function parseStart(bytes: Uint8Array): FileStart {
   if (isNative(bytes)) return { kind: "native" };
+  if (hasMark(bytes)) return { kind: "marked" };
   if (!isShebang(bytes)) return { kind: "text" };
   const lf = bytes.indexOf(0x0a);
   const line = new TextDecoder().decode(bytes.subarray(2, lf === -1 ? bytes.length : lf));

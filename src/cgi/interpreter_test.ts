@@ -51,6 +51,30 @@ function choose(name: string, content: string | Uint8Array<ArrayBuffer>, mode = 
   return said.replaceAll(`${dir}/`, "");
 }
 
+/** The same on Windows, where files have no mode; the map names a program for .py, .php and .cgi (its first line). */
+function chooseOnWindows(name: string, content: string | Uint8Array<ArrayBuffer>): string {
+  const file = `${dir}/${name}`;
+  Deno.writeFileSync(file, typeof content === "string" ? new TextEncoder().encode(content) : content);
+  const version = fileVersion(file);
+  assert(version !== null);
+  const interpreters = new Interpreters(
+    someSettings({
+      interpreters: { ".py": ["python3", "-u"], ".php": ["php-cgi"], ".cgi": "shebang" },
+      programs: ["python3", "perl"],
+    }),
+    {
+      ...PROGRAMS,
+      paths: { python3: ["C:\\Python\\python3.exe"], perl: ["C:\\perl\\perl.exe"], "php-cgi": [] },
+    },
+    "windows",
+  );
+  const found = interpreters.choose(file, { ...version, mode: 0 });
+  const said = found.kind === "command"
+    ? [found.program, ...found.args].join(" ")
+    : `${found.status} ${found.message}`;
+  return said.replaceAll(`${dir}/`, "");
+}
+
 const ELF = Uint8Array.of(0x7f, 0x45, 0x4c, 0x46, 2, 1, 1, 0);
 
 Deno.test("an executable script runs by its first line, if that is allowed", () => {
@@ -112,7 +136,7 @@ Deno.test("a program runs by itself, if it is executable", () => {
   assertEquals(choose("a.py", ELF), "a.py");
   assertEquals(choose("a.exe", Uint8Array.of(0x4d, 0x5a, 0)), "a.exe");
   assertEquals(choose("a", Uint8Array.of(0xcf, 0xfa, 0xed, 0xfe)), "a");
-  assertStringIncludes(choose("a", ELF, 0o644), "403 a is no script");
+  assertStringIncludes(choose("a", ELF, 0o644), "403 a is not executable");
   assertStringIncludes(choose("a.cgi", ELF, 0o644), "500 a.cgi is a program, but not executable");
 });
 
@@ -160,4 +184,44 @@ Deno.test({
       assertEquals(parse(text), { kind: "text" });
     }
   },
+});
+
+Deno.test("on Windows the extension says what runs a script, or else its first line by the program's name", () => {
+  assertEquals(chooseOnWindows("w.py", "print()\r\n"), "C:\\Python\\python3.exe -u w.py");
+  assertEquals(chooseOnWindows("w.py", "#!/usr/bin/perl\n"), "C:\\Python\\python3.exe -u w.py");
+  assertEquals(chooseOnWindows("w.cgi", "#!/usr/bin/perl -T\n"), "C:\\perl\\perl.exe -T w.cgi");
+  assertEquals(chooseOnWindows("w.cgi", "#!/usr/bin/env python3\n"), "C:\\Python\\python3.exe w.cgi");
+  assertEquals(chooseOnWindows("w", "#!/usr/local/bin/perl\n"), "C:\\perl\\perl.exe w");
+  assertStringIncludes(
+    chooseOnWindows("w", "#!/bin/sh\n"),
+    "500 w names sh in its first line, which is not among programs",
+  );
+  assertStringIncludes(
+    chooseOnWindows("w.php", "x"),
+    "500 w.php wants php-cgi, which interpreters names for .php",
+  );
+});
+
+Deno.test("on Windows a program runs by itself, and nothing else without an extension in the map", () => {
+  const exe = Uint8Array.of(0x4d, 0x5a, 0x90, 0);
+  assertEquals(chooseOnWindows("w.exe", exe), "w.exe");
+  assertEquals(chooseOnWindows("w", exe), "w");
+  for (const name of ["w.bat", "w.cmd", "w.txt", "w"]) {
+    assertStringIncludes(chooseOnWindows(name, "echo off"), `403 ${name} is no script`);
+  }
+});
+
+Deno.test("a script that only lacks its mode is told from what is no script", () => {
+  assertEquals(choose("m", "#!/bin/sh\n", 0o644), "403 m is not executable: chmod +x m");
+  assertEquals(choose("m", ELF, 0o644), "403 m is not executable: chmod +x m");
+  assertStringIncludes(choose("m", "text", 0o644), "403 m is no script: ");
+});
+
+Deno.test("a byte order mark hides the first line", () => {
+  for (const mark of [[0xef, 0xbb, 0xbf], [0xff, 0xfe], [0xfe, 0xff]]) {
+    const content = Uint8Array.of(...mark, ...new TextEncoder().encode("#!/bin/sh\n"));
+    assertStringIncludes(choose("b", content), "500 b begins with a byte order mark");
+    // An interpreter that is named otherwise may take it.
+    assertEquals(choose("b.py", content), "/opt/bin/python3 -u b.py");
+  }
 });

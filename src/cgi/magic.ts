@@ -19,3 +19,9 @@ export function isNative(bytes: Uint8Array): boolean {
   const magic = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
   return magic === 0x7f454c46 || MACH_O.has(magic);
 }
+
+/** Whether a file begins with the byte order mark of UTF-8 or UTF-16. */
+export function hasMark(bytes: Uint8Array): boolean {
+  if (bytes.length >= 3 && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) return true;
+  return bytes.length >= 2 && (bytes[0] << 8 | bytes[1]) === 0xfeff || (bytes[0] << 8 | bytes[1]) === 0xfffe;
+}

@@ -35,6 +35,8 @@ export interface BadOutput {
   readonly kind: "bad";
   /** For the log: what is wrong, in which line, and what would be right. */
   readonly reason: string;
+  /** The output from the line on that is wrong, isomorphic, as far as it is at hand and at most 1 KiB of it. */
+  readonly text: string;
 }
 
 /** What a further piece of output came to. */
@@ -42,6 +44,9 @@ export type OutputStep =
   | { readonly kind: "more" }
   | { readonly kind: "head"; readonly head: ScriptHead; readonly rest: Uint8Array<ArrayBuffer> }
   | BadOutput;
+
+/** How much of what is wrong is kept, in bytes. */
+const TEXT_BYTES_MAX = 1024;
 
 const LF = 0x0a;
 const CR = 0x0d;
@@ -83,6 +88,8 @@ export class OutputParser {
   #searched = 0;
   #bytes = 0;
   #lines = 0;
+  /** Where the line that is read begins in `#pending`. */
+  #lineStart = 0;
   #status: { code: number; reason: string | null } | null = null;
   #contentLength: number | null = null;
   #location: string | null = null;
@@ -105,6 +112,7 @@ export class OutputParser {
     this.#pending = this.#pending.length === 0 ? bytes : concat(this.#pending, bytes);
     let start = 0;
     for (;;) {
+      this.#lineStart = start;
       const end = this.#pending.indexOf(LF, Math.max(start, this.#searched));
       if (end === -1) break;
       const bad = this.#count(end + 1 - start);
@@ -119,6 +127,7 @@ export class OutputParser {
     }
     this.#pending = this.#pending.subarray(start);
     this.#searched = this.#pending.length;
+    this.#lineStart = 0;
     // A NUL or an endless line is refused at once, not when the limit or the timeout is reached.
     if (this.#pending.includes(0)) return this.#bad(`line ${this.#lines + 1} holds a NUL byte`);
     if (this.#bytes + this.#pending.length > this.#limitBytes) return this.#tooLong();
@@ -149,7 +158,8 @@ export class OutputParser {
   }
 
   #bad(reason: string): BadOutput {
-    return { kind: "bad", reason };
+    const text = isomorphic(this.#pending.subarray(this.#lineStart, this.#lineStart + TEXT_BYTES_MAX));
+    return { kind: "bad", reason, text };
   }
 
   /** Reads one field line, without its line end. */
@@ -263,8 +273,8 @@ function notAField(line: Uint8Array, number: number): string {
   return `line ${number} is no header field: ${shown(text)}; ${hint}`;
 }
 
-/** A text in quotes, shortened, with anything but printable ASCII escaped. */
-function shown(text: string): string {
+/** An isomorphic text in quotes, shortened, with anything but printable ASCII escaped. */
+export function shown(text: string): string {
   const cut = text.length > SHOWN_CHARS_MAX ? text.slice(0, SHOWN_CHARS_MAX) + "..." : text;
   return JSON.stringify(cut).replace(/[\x7f-\uffff]/g, (c) => "\\x" + c.charCodeAt(0).toString(16));
 }

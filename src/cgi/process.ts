@@ -37,8 +37,8 @@ export interface ProcessHooks {
   readonly trees: TreeKiller;
   /** A line of its standard error, without its line end, decoded leniently; already bounded in length and rate. */
   onStderr(line: string, pid: number): void;
-  /** Whether the end of its standard error is kept for {@linkcode ScriptRun.stderr}. */
-  readonly keepsStderr?: boolean;
+  /** How much of the end of its standard error is kept for {@linkcode ScriptRun.stderr}, in bytes; 0 where it is left out. */
+  readonly stderrTailBytes?: number;
   /** Milliseconds of the loop's clock. */
   now(): number;
 }
@@ -184,7 +184,8 @@ class Process implements ScriptRun {
     this.#lastSignMs = hooks.now();
     this.#output = new Pipe(child.stdout);
     this.#errors = new Pipe(child.stderr);
-    this.#lastErrors = hooks.keepsStderr === true ? new StderrTail() : null;
+    const { stderrTailBytes = 0 } = hooks;
+    this.#lastErrors = stderrTailBytes > 0 ? new StderrTail(stderrTailBytes) : null;
     if (spec.hasInput) {
       this.#input = child.stdin.getWriter();
       // That a script closes its input is told by `write`.

@@ -33,7 +33,7 @@ interface Started {
 function start(
   script: string,
   spec: Partial<ScriptSpec> = {},
-  hooks: { keepsStderr?: boolean } = {},
+  hooks: { stderrTailBytes?: number } = {},
 ): Started {
   const errors: string[] = [];
   const trees = new LeaderKiller();
@@ -266,7 +266,7 @@ Deno.test("startProcess() takes standard error no faster than it has to", async 
 
 Deno.test("stderr() is the end of standard error where it is kept, and nothing where it is not", async () => {
   const script = "echo one >&2; printf 'two\\tthree' >&2";
-  const kept = start(script, {}, { keepsStderr: true });
+  const kept = start(script, {}, { stderrTailBytes: 4096 });
   assertEquals(await readAll(kept.run), "");
   await kept.run.ended;
   assertEquals(kept.run.stderr?.(), "one\ntwo\tthree");

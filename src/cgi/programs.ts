@@ -54,9 +54,7 @@ const SCAN_DEPTH_MAX = 6;
  * @param searchPath The value of PATH.
  */
 export function resolvePrograms(config: Config, searchPath: string): Programs {
-  const folders = [
-    ...new Set([...searchPath.split(":").filter((folder) => folder.startsWith("/")), ...USUAL_FOLDERS]),
-  ];
+  const folders = searchFolders(searchPath, Deno.build.os);
   const runs = scriptRoutes(config);
   const warnings: string[] = [];
   const paths: Record<string, readonly string[]> = {};
@@ -106,11 +104,34 @@ function scriptRoutes(config: Config): ScriptRoute[] {
   return found;
 }
 
+/** The folders that programs are looked for in: the absolute ones of the search path, and where they are as a rule. */
+export function searchFolders(searchPath: string, os: typeof Deno.build.os): string[] {
+  const isWindows = os === "windows";
+  const isAbsolute = isWindows ? /^(?:[A-Za-z]:[\\/]|\\\\)/ : /^\//;
+  const named = searchPath.split(isWindows ? ";" : ":").filter((folder) => isAbsolute.test(folder));
+  return [...new Set(isWindows ? named : [...named, ...USUAL_FOLDERS])];
+}
+
+/**
+ * Where a program may be, the first choice first. On Windows a name stands for that of an `.exe` file: what else could be
+ * started there are batch files, whose arguments a shell would read.
+ */
+export function candidatePaths(
+  name: string,
+  folders: readonly string[],
+  os: typeof Deno.build.os,
+): string[] {
+  if (os !== "windows") {
+    return name.startsWith("/") ? [name] : folders.map((folder) => `${folder.replace(/\/+$/, "")}/${name}`);
+  }
+  const file = /\.exe$/i.test(name) ? name : `${name}.exe`;
+  if (/^(?:[A-Za-z]:[\\/]|\\\\)/.test(name)) return [file];
+  return folders.map((folder) => `${folder.replace(/[\\/]+$/, "")}\\${file}`);
+}
+
 /** The absolute paths of a program, the one to run first. */
 function findProgram(name: string, folders: readonly string[], warnings: string[]): string[] {
-  const candidates = name.startsWith("/")
-    ? [name]
-    : folders.map((folder) => `${folder.replace(/\/+$/, "")}/${name}`);
+  const candidates = candidatePaths(name, folders, Deno.build.os);
   const found = candidates.filter(isExecutable);
   const real = found.filter((path) => !isShebang(firstBytes(path)));
   const shim = found.find((path) => !real.includes(path));

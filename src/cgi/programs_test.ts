@@ -9,7 +9,7 @@ import type { Config, HandlerConfig, ScriptHandling } from "../config/config.ts"
 import { aHandling, someSettings } from "./config_fixture.ts";
 import { aRoute, THE_SITE } from "./exchange_fixture.ts";
 import { makeLauncher } from "./launch.ts";
-import { type Programs, resolvePrograms, runnable } from "./programs.ts";
+import { candidatePaths, type Programs, resolvePrograms, runnable, searchFolders } from "./programs.ts";
 
 const dir = Deno.realPathSync(Deno.makeTempDirSync());
 addEventListener("unload", () => Deno.removeSync(dir, { recursive: true }));
@@ -178,4 +178,22 @@ test("sets a umask by a shell that leaves no variables of its own", () => {
 test("refuses what it has no tool for", () => {
   const tools = { ...PROGRAMS.tools, setpriv: null };
   assertStringIncludes(launch({ user: "www" }, { ...PROGRAMS, tools }), "setpriv is not installed");
+});
+
+Deno.test("programs are looked for in the folders of PATH, and where they are as a rule", () => {
+  assertEquals(searchFolders("/a:rel::/b/:/a", "linux"), ["/a", "/b/", "/usr/local/bin", "/usr/bin", "/bin"]);
+  assertEquals(candidatePaths("perl", ["/a", "/b/"], "linux"), ["/a/perl", "/b/perl"]);
+  assertEquals(candidatePaths("/opt/perl", ["/a"], "darwin"), ["/opt/perl"]);
+});
+
+Deno.test("on Windows programs are .exe files in the folders of PATH, and never batch files", () => {
+  const folders = searchFolders("C:\\Python;rel;\\\\host\\share;D:/tools/;C:\\Python", "windows");
+  assertEquals(folders, ["C:\\Python", "\\\\host\\share", "D:/tools/"]);
+  assertEquals(candidatePaths("python3", ["C:\\Python", "D:/tools/"], "windows"), [
+    "C:\\Python\\python3.exe",
+    "D:/tools\\python3.exe",
+  ]);
+  assertEquals(candidatePaths("php-cgi.EXE", ["C:\\p"], "windows"), ["C:\\p\\php-cgi.EXE"]);
+  assertEquals(candidatePaths("C:/perl/perl", folders, "windows"), ["C:/perl/perl.exe"]);
+  assertEquals(candidatePaths("run.bat", ["C:\\p"], "windows"), ["C:\\p\\run.bat.exe"]);
 });

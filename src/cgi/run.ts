@@ -96,7 +96,7 @@ export interface ScriptRun {
   read(): Promise<Uint8Array<ArrayBuffer> | null>;
   /** Takes back what `read` gave, from a caller who is done with it: its buffer is used again. Nobody has to. */
   release?(bytes: Uint8Array<ArrayBuffer>): void;
-  /** The last lines of its standard error as far as they are known; all of them once it has ended. Only with `--dev`. */
+  /** The last lines of its standard error as far as they are known; all of them once it has ended. */
   stderr?(): string;
   /** Ends it with all its descendants (or takes it out of the queue), and discards what it may still write. */
   end(reason: EndReason): void;

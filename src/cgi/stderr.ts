@@ -12,7 +12,10 @@ export const LINE_BYTES_MAX = 8192;
 export const LINES_PER_SECOND_MAX = 100;
 
 /** How much of the end is kept for the page of `--dev`, in bytes. */
-export const TAIL_BYTES_MAX = 65536;
+export const DEV_TAIL_BYTES = 65_536;
+
+/** How much of the end is kept for the diagnosis of a failure, in bytes. */
+export const TAIL_BYTES = 4096;
 
 const LF = 0x0a;
 const CR = 0x0d;
@@ -96,26 +99,35 @@ export class StderrLines {
   }
 }
 
-/** The end of what a script writes: its last lines, at most `TAIL_BYTES_MAX` bytes of them. */
+/** The end of what a script writes: its last lines, at most so many bytes of them. */
 export class StderrTail {
   /** Twice the room, so that what falls out is moved over once in a while and not with each push. */
-  readonly #bytes = new Uint8Array(2 * TAIL_BYTES_MAX);
+  #bytes = new Uint8Array(0);
+  readonly #bytesMax: number;
   #length = 0;
   #isCut = false;
 
+  /** Begins with nothing, and takes up no memory before there is something.
+   *
+   * @param bytesMax How much is kept, in bytes; at least 1. */
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
+
   /** Takes the next bytes; they are copied. */
   push(bytes: Uint8Array): void {
-    const kept = bytes.subarray(-TAIL_BYTES_MAX);
+    if (this.#bytes.length === 0) this.#bytes = new Uint8Array(2 * this.#bytesMax);
+    const kept = bytes.subarray(-this.#bytesMax);
     if (kept.length < bytes.length) this.#drop(this.#length);
-    if (this.#length + kept.length > this.#bytes.length) this.#drop(this.#length - TAIL_BYTES_MAX);
+    if (this.#length + kept.length > this.#bytes.length) this.#drop(this.#length - this.#bytesMax);
     this.#bytes.set(kept, this.#length);
     this.#length += kept.length;
   }
 
   /** What is kept, from the beginning of a line on where there is one; bytes that are no UTF-8 are replaced. */
   text(): string {
-    const isCut = this.#isCut || this.#length > TAIL_BYTES_MAX;
-    const tail = this.#bytes.subarray(Math.max(0, this.#length - TAIL_BYTES_MAX), this.#length);
+    const isCut = this.#isCut || this.#length > this.#bytesMax;
+    const tail = this.#bytes.subarray(Math.max(0, this.#length - this.#bytesMax), this.#length);
     const lineEnd = isCut ? tail.subarray(0, -1).indexOf(LF) : -1;
     return new TextDecoder().decode(tail.subarray(lineEnd + 1));
   }

@@ -5,7 +5,7 @@
  */
 
 import { assertEquals } from "@std/assert";
-import { LINE_BYTES_MAX, LINES_PER_SECOND_MAX, StderrLines, StderrTail, TAIL_BYTES_MAX } from "./stderr.ts";
+import { DEV_TAIL_BYTES, LINE_BYTES_MAX, LINES_PER_SECOND_MAX, StderrLines, StderrTail } from "./stderr.ts";
 
 function split(pieces: readonly string[], times: readonly number[] = []): string[] {
   const lines: string[] = [];
@@ -52,7 +52,7 @@ test("counts what is more than a second may have", () => {
 });
 
 function tail(pieces: readonly string[]): string {
-  const kept = new StderrTail();
+  const kept = new StderrTail(DEV_TAIL_BYTES);
   for (const piece of pieces) kept.push(new TextEncoder().encode(piece));
   return kept.text();
 }
@@ -63,7 +63,7 @@ Deno.test({
   fn() {
     assertEquals(tail([]), "");
     assertEquals(tail(["a\n", "b", "\n\nc"]), "a\nb\n\nc");
-    const full = "x".repeat(TAIL_BYTES_MAX - 2) + "\ny";
+    const full = "x".repeat(DEV_TAIL_BYTES - 2) + "\ny";
     for (const pieces of [[full], [...full.match(/[^]{1,1000}/g) ?? []]]) assertEquals(tail(pieces), full);
   },
 });
@@ -73,15 +73,15 @@ Deno.test({
   permissions: "none",
   fn() {
     const lines = Array.from({ length: 40_000 }, (_, i) => `line ${i}\n`).join("");
-    const rest = lines.slice(-TAIL_BYTES_MAX);
+    const rest = lines.slice(-DEV_TAIL_BYTES);
     const expected = rest.slice(rest.indexOf("\n") + 1);
-    for (const size of [lines.length, 100_000, TAIL_BYTES_MAX + 1, TAIL_BYTES_MAX, 4099, 7]) {
+    for (const size of [lines.length, 100_000, DEV_TAIL_BYTES + 1, DEV_TAIL_BYTES, 4099, 7]) {
       const pieces: string[] = [];
       for (let at = 0; at < lines.length; at += size) pieces.push(lines.slice(at, at + size));
       assertEquals(tail(pieces), expected, `by ${size}`);
     }
     // One line without an end: as much of it as there is room for.
-    assertEquals(tail(["x".repeat(TAIL_BYTES_MAX), "y"]), "x".repeat(TAIL_BYTES_MAX - 1) + "y");
-    assertEquals(tail(["x".repeat(TAIL_BYTES_MAX + 9) + "\n"]), "x".repeat(TAIL_BYTES_MAX - 1) + "\n");
+    assertEquals(tail(["x".repeat(DEV_TAIL_BYTES), "y"]), "x".repeat(DEV_TAIL_BYTES - 1) + "y");
+    assertEquals(tail(["x".repeat(DEV_TAIL_BYTES + 9) + "\n"]), "x".repeat(DEV_TAIL_BYTES - 1) + "\n");
   },
 });

@@ -5,25 +5,22 @@
  * @module
  */
 
-import { cgiHandler, type CgiServices, scriptsAmongFiles } from "../cgi/handler.ts";
 import { startProcess } from "../cgi/process.ts";
 import { resolvePrograms } from "../cgi/programs.ts";
 import type { ScriptRun, ScriptSpec } from "../cgi/run.ts";
+import { TAIL_BYTES } from "../cgi/stderr.ts";
 import type { Config } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
 import { resolveFrom } from "../paths.ts";
-import { filesHandler, filesServices } from "../handlers/files.ts";
 import type { Exchange, ExchangeNotes, Handler, Outcome, Reply, RequestBody } from "../handlers/handler.ts";
-import { redirectHandler } from "../handlers/redirect.ts";
-import { respondHandler } from "../handlers/respond.ts";
-import { Secrets } from "../handlers/secrets.ts";
-import { Sendfile } from "../handlers/sendfile.ts";
 import { HttpError } from "../http/error.ts";
 import type { Field } from "../http/fields.ts";
 import { HeadReader, type RequestHead } from "../http/head.ts";
 import { reasonPhrase } from "../http/status.ts";
 import { parseTarget } from "../http/target.ts";
+import { handlerMaker } from "../loop/handlers.ts";
 import type { Logger } from "../observe/logger.ts";
+import { Metrics } from "../observe/metrics.ts";
 import { type HandlerMaker, Router } from "../route/router.ts";
 import { Trees } from "../supervisor/trees.ts";
 import { LoopClock } from "../time/clock.ts";
@@ -73,7 +70,8 @@ export async function exec(parsed: ParsedFlags, terminal: Terminal): Promise<num
   } catch (error) {
     if (error instanceof VariablesOnly) return EXIT_OK;
     if (!(error instanceof HttpError)) throw error;
-    terminal.err(`pollux: ${error.status} ${reasonPhrase(error.status)}: ${error.message}`);
+    const status = `${error.status} ${reasonPhrase(error.status)}`;
+    terminal.err(`pollux: ${status}${execution.hasTold(error) ? "" : `: ${error.message}`}`);
     return EXIT_FAILURE;
   } finally {
     await execution.finish();
@@ -154,6 +152,11 @@ class Execution {
     throw new HttpError(502, `more than ${HOPS_MAX} local redirects`);
   }
 
+  /** Whether the reason of an error was said already. */
+  hasTold(error: HttpError): boolean {
+    return this.#notes.error === error.message;
+  }
+
   /** Waits for scripts to end, and says how they did. */
   async finish(): Promise<void> {
     if (this.#runs.length === 0) return;
@@ -174,7 +177,10 @@ class Execution {
     const environment = Deno.env.toObject();
     const log: Logger = {
       log: (level, message) => {
-        if (level === "warn" || level === "error") this.#terminal.err(`pollux: ${message}`);
+        if (level !== "warn" && level !== "error") return;
+        // For a person who has asked for one script a line of the log is two.
+        const said = message.replace(/^\[exec\] /, "").split(/; (?=likely cause: )/);
+        for (const line of said) this.#terminal.err(`pollux: ${line}`);
       },
     };
     const trees = new Trees(log);
@@ -188,43 +194,25 @@ class Execution {
       const run = startProcess(spec, {
         trees,
         onStderr: (line) => this.#terminal.err(line),
+        stderrTailBytes: TAIL_BYTES,
         now: () => this.#clock.now(),
       });
       this.#runs.push(run);
       return run;
     };
-    const services: CgiServices = {
-      clock: this.#clock,
-      log,
-      scripts: { start },
+    const setup = {
+      config: this.#config,
       programs: resolvePrograms(this.#config, environment["PATH"] ?? ""),
-      secrets: new Secrets(this.#config.secrets, this.#clock),
       temp: this.#config.temp,
-      environment,
-      dev: false, // what the page would show is on the terminal
-      sendfile: (folders) => new Sendfile(folders, files),
     };
-    const files = filesServices(this.#clock, this.#config.secrets, scriptsAmongFiles(services));
-    return (route): Handler => {
-      const { handler } = route;
-      switch (handler.kind) {
-        case "cgi":
-          return cgiHandler(handler, route, services);
-        case "files":
-          return filesHandler(handler, files);
-        case "redirect":
-          return redirectHandler(handler);
-        case "respond":
-          return respondHandler(handler);
-        case "fastcgi":
-        case "scgi":
-        case "status":
-          return () => {
-            throw new HttpError(501, `exec runs scripts, and ${route.path} is a ${handler.kind} route`);
-          };
-        default:
-          return handler satisfies never;
-      }
+    const metrics = new Metrics();
+    const make = handlerMaker(setup, { clock: this.#clock, log, metrics, scripts: { start }, environment });
+    return (route, site): Handler => {
+      const { kind } = route.handler;
+      if (kind !== "fastcgi" && kind !== "scgi" && kind !== "status") return make(route, site);
+      return () => {
+        throw new HttpError(501, `exec runs scripts, and ${route.path} is a ${kind} route`);
+      };
     };
   }
 
@@ -250,6 +238,18 @@ class Execution {
     return head;
   }
 
+  /** What a client takes, but a person should know. */
+  #advise({ status, fields, body }: Reply): void {
+    const isScript = this.#notes.script !== null && body !== null;
+    if (!isScript || status < 200 || status > 299) return;
+    if (fields.some(([name]) => name.toLowerCase() === "content-type")) return;
+    const near = fields.find(([name]) => /^content.?type$/i.test(name))?.[0];
+    const remedy = near === undefined
+      ? 'write "Content-Type: text/html; charset=utf-8", or what it is'
+      : `${near} is no such field, Content-Type is`;
+    this.#terminal.err(`pollux: the header has no Content-Type, so that a browser has to guess: ${remedy}`);
+  }
+
   async #show(reply: Reply, method: string): Promise<number> {
     const terminal = this.#terminal;
     const { body } = reply;
@@ -257,6 +257,7 @@ class Execution {
     if (!isRaw) {
       terminal.err(`${reply.status} ${reply.reason ?? reasonPhrase(reply.status)}`);
       for (const [name, value] of reply.fields) terminal.err(fieldLine([name, value]));
+      this.#advise(reply);
       terminal.err("");
     }
     if (body === null) return statusOf(reply);

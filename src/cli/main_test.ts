@@ -372,7 +372,10 @@ Deno.test("exec says what is wrong with a script, with its standard error and ex
     const { status, out, err } = await run(folder, ["exec", "/cgi-bin/silent.sh"]);
     assertEquals([status, out], [1, []]);
     assertStringIncludes(err.join("\n"), "oops");
-    assertMatch(err.find((line) => line.startsWith("pollux: 502")) ?? "", /^pollux: 502 Bad Gateway: /);
+    assertEquals(err.filter((line) => line.startsWith("pollux: likely cause: ")), [
+      "pollux: likely cause: FOLDER/cgi-bin/silent.sh: oops",
+    ]);
+    assert(err.includes("pollux: 502 Bad Gateway"));
     assertEquals(err.at(-1), "pollux: the script ended with exit status 3");
     const nothing = await run(folder, ["exec", "/cgi-bin/nope"]);
     assertEquals(nothing, {
@@ -383,6 +386,111 @@ Deno.test("exec says what is wrong with a script, with its standard error and ex
     const method = await run(folder, ["exec", "/cgi-bin/show.sh", "-X", "get"]);
     assertEquals(method.status, 1);
     assertMatch(method.err[0], /^pollux: 501 Not Implemented: /);
+  }));
+
+/** Scripts that are broken, each in its own way: name, mode, text, status, and the lines that say what is wrong with it. */
+const BROKEN: readonly [name: string, mode: number, text: string, status: number, said: readonly string[]][] =
+  [
+    ["plain", 0o644, "echo hi\n", 403, [
+      "FILE is no script: make it executable, or name an interpreter for its extension",
+    ]],
+    ["mode", 0o644, "#!/bin/sh\necho hi\n", 403, ["FILE is not executable: chmod +x FILE"]],
+    [
+      "bare",
+      0o755,
+      "echo hi\n",
+      500,
+      ["FILE has no first line that names an interpreter: begin it with #! and a program's path"],
+    ],
+    ["crlf", 0o755, "#!/bin/sh\r\necho hi\r\n", 500, [
+      "FILE has Windows line ends (CR LF), also in its first line: save it with LF alone",
+    ]],
+    ["mark", 0o755, "\ufeff#!/bin/sh\necho hi\n", 500, [
+      "FILE begins with a byte order mark, so that its first line is not seen: save it as UTF-8 without one",
+    ]],
+    ["tcl", 0o755, "#!/usr/bin/tclsh\n", 500, [
+      "FILE names /usr/bin/tclsh in its first line, which is not among programs: add it to cgi.programs",
+    ]],
+    ["gone", 0o755, "#!/opt/bin/sh\n", 500, [
+      "FILE names /opt/bin/sh in its first line, but it is not installed there",
+    ]],
+    ["lines.sh", 0o644, "echo 'Content-Type: text/plain'\r\necho\r\n", 502, [
+      "likely cause: FILE:1: its lines end in CR LF, as on Windows: save it with LF alone",
+    ]],
+    ["header.sh", 0o644, "echo 'Content-Type: text/html'\necho '<h1>hi</h1>'\n", 502, [
+      "line 2 is no header field",
+      'likely cause: FILE:2: it writes "<h1>hi</h1>" there, before the empty line that ends the header',
+    ]],
+    ["end.sh", 0o644, "echo 'Content-Type: text/html'\n", 502, [
+      "its output ends in line 2, without the empty line that ends the header",
+    ]],
+    ["type.sh", 0o644, "x=1\necho 'Content-Type text/html'\necho\n", 502, [
+      'likely cause: FILE:2: a header field wants a colon after its name: write "Content-Type: text/html"',
+    ]],
+    ["early.sh", 0o644, "\n\necho Hello\nprintf 'Content-Type: text/plain\\n\\n'\n", 502, [
+      'likely cause: FILE:3: it writes "Hello" there, before the empty line that ends the header',
+    ]],
+    ["blank.sh", 0o644, "x=1\nprintf '\\nContent-Type: text/plain\\n\\n'\n", 502, [
+      "likely cause: FILE:2: an empty line comes before the header and ends it: write the header first, without a line break before it",
+    ]],
+    [
+      "trace.py",
+      0o644,
+      "import sys\nprint('Content-Type: text/plain')\nprint()\nraise KeyError('x')\n",
+      200,
+      [
+        "Traceback (most recent call last):",
+      ],
+    ],
+    ["error.py", 0o644, "import sys\n\nraise KeyError('x')\n", 502, ["likely cause: FILE:3: KeyError: 'x'"]],
+    ["words.pl", 0o644, "use strict;\nprint $x;\n", 502, ["likely cause: FILE:2: "]],
+    ["empty.sh", 0o644, "", 502, ["likely cause: FILE: the file is empty"]],
+    ["nothing.sh", 0o644, "true\n", 502, [
+      'likely cause: FILE: it ends without writing anything: print "Content-Type: text/html" and an empty line first',
+    ]],
+    ["found.sh", 0o644, "true\nfrobnicate\n", 502, ["likely cause: FILE:2: "]],
+    ["signal.sh", 0o644, "kill -SEGV $$\n", 502, [
+      "it wrote nothing; it died by SIGSEGV",
+      "has a fault (SIGSEGV)",
+    ]],
+    ["status.sh", 0o644, "printf 'Status: fine\\n\\n'\n", 502, [
+      "line 1: Status wants three digits from 200 to 599",
+      'likely cause: FILE:1: Status wants a number of three digits first: write "Status: 404 Not Found"',
+    ]],
+    ["short.sh", 0o644, "printf 'Content-Type: text/plain\\nContent-Length: 9\\n\\nxy'\n", 200, [
+      "announced 9 bytes (Content-Length) and wrote 2",
+      "likely cause: FILE:1: Content-Length wants the bytes of the whole content",
+    ]],
+    ["long.sh", 0o644, "printf 'Content-Type: text/plain\\nContent-Length: 1\\n\\nxy'\n", 200, [
+      "announced 1 bytes (Content-Length) and writes more: the rest is dropped",
+    ]],
+    ["untyped.sh", 0o644, "printf 'ContentType: text/plain\\n\\nxy'\n", 200, [
+      "the header has no Content-Type, so that a browser has to guess: ContentType is no such field, Content-Type is",
+    ]],
+    ["slow.sh", 0o644, "sleep 60\n", 504, [
+      "had not finished its header after 1 s",
+      "likely cause: FILE: it waits for",
+    ]],
+  ];
+
+Deno.test("exec says of each broken script what is wrong with it, and where", () =>
+  withFolder(async (folder) => {
+    await Deno.writeTextFile(
+      `${folder}/pollux.yaml`,
+      "cgi: { timeout: 1s }\nroutes: [{ path: /cgi-bin/, cgi: ./cgi-bin }]\n",
+    );
+    await Deno.mkdir(`${folder}/cgi-bin`);
+    for (const [name, mode, text, status, said] of BROKEN) {
+      await Deno.writeTextFile(`${folder}/cgi-bin/${name}`, text);
+      await Deno.chmod(`${folder}/cgi-bin/${name}`, mode);
+      const { err } = await run(folder, ["exec", `/cgi-bin/${name}`]);
+      const told = err.join("\n").replaceAll(`FOLDER/cgi-bin/${name}`, "FILE");
+      assertMatch(told, new RegExp(`^(?:pollux: )?${status} `, "m"), name);
+      for (const line of said) assertStringIncludes(told, line, name);
+      // Each reason once.
+      const reasons = err.filter((line) => line.startsWith("pollux: "));
+      assertEquals(reasons.length, new Set(reasons).size, told);
+    }
   }));
 
 Deno.test("exec --env prints the variables and runs nothing", () =>

@@ -27,12 +27,24 @@ export interface FailureAccount {
   readonly exit: number | string | null;
   /** How long it ran, in milliseconds; null: it did not start. */
   readonly ranMs: number | null;
+  /** What it most likely comes from; null where nothing is seen beyond the reason. */
+  readonly diagnosis: LikelyCause | null;
   /** The last lines of its standard error. */
   readonly stderr: string;
   /** The program and its arguments; empty where it was not even tried. */
   readonly command: readonly string[];
   /** The environment, name and value in turn; empty likewise. */
   readonly env: readonly string[];
+}
+
+/** The place and the cause of a failure, as far as they can be told. */
+export interface LikelyCause {
+  /** The script's absolute path. */
+  readonly file: string;
+  /** The line of the script, counted from 1; null where none can be named. */
+  readonly line: number | null;
+  /** What is wrong there, and what would be right. */
+  readonly cause: string;
 }
 
 /** The error of a script whose failure is told in full. It is made with `--dev` only. */
@@ -83,7 +95,7 @@ const RENDER: Readonly<Record<PageType, (error: FailedScript, id: string) => str
 };
 
 function renderProblem({ status, account }: FailedScript, id: string): string {
-  const { reason, exit, ranMs, stderr, command, env } = account;
+  const { reason, diagnosis, exit, ranMs, stderr, command, env } = account;
   const problem = {
     type: "about:blank",
     title: titleOf(status),
@@ -91,6 +103,7 @@ function renderProblem({ status, account }: FailedScript, id: string): string {
     detail: explanationOf(status),
     requestId: id,
     reason,
+    likelyCause: diagnosis,
     exit,
     ranMs,
     stderr,
@@ -102,6 +115,9 @@ function renderProblem({ status, account }: FailedScript, id: string): string {
 
 function renderText({ status, account }: FailedScript, id: string): string {
   const parts = [`${status} ${titleOf(status)}`, escapeControls(account.reason)];
+  if (account.diagnosis !== null) {
+    parts.push(`Likely cause: ${place(account.diagnosis)}${account.diagnosis.cause}`);
+  }
   for (const [name, value] of facts(account, id)) parts.push(`${name}: ${value}`);
   for (const [name, content] of listings(account)) parts.push("", `${name}:`, content);
   return parts.join("\n") + "\n";
@@ -127,6 +143,8 @@ h1 { font-size: 1.5rem; margin: 0 0 .5rem }
 h1 span { color: light-dark(#9a3412, #fdba74); margin-right: .5rem }
 h2 { font-size: 1rem; margin: 1.5rem 0 .5rem }
 p, dd { overflow-wrap: anywhere }
+.cause { padding: .75rem 1rem; border-left: .25rem solid light-dark(#9a3412, #fdba74);
+  background: light-dark(#f1f1ee, #1d232d) }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1rem }
 dt, small { color: light-dark(#5b6472, #98a2b3) }
 dd { margin: 0 }
@@ -136,12 +154,25 @@ pre { margin: 0; padding: .75rem 1rem; overflow: auto; max-height: 60vh; border-
 <main>
 <h1><span>${status}</span>${title}</h1>
 <p>${escape(escapeControls(account.reason))}</p>
-<dl>
+${renderCause(account.diagnosis)}<dl>
 ${rows.join("")}</dl>
 ${blocks.join("")}<p><small>Shown because the server runs with --dev.</small></p>
 </main>
 </html>
 `;
+}
+
+function renderCause(diagnosis: LikelyCause | null): string {
+  if (diagnosis === null) return "";
+  const text = escape(escapeControls(diagnosis.cause));
+  return `<p class="cause"><strong>Likely cause</strong> <code>${
+    escape(escapeControls(place(diagnosis)))
+  }</code>${text}</p>\n`;
+}
+
+/** `file:line: `, as editors take it. */
+function place({ file, line }: LikelyCause): string {
+  return line === null ? "" : `${file}:${line}: `;
 }
 
 type Row = readonly [name: string, value: string];

@@ -37,8 +37,11 @@ export interface LoopServices {
   readonly environment: Readonly<Record<string, string>>;
 }
 
+/** What handlers are made for: a loop's setup has more than that. */
+export type HandlerSetup = Pick<LoopSetup, "config" | "programs" | "temp">;
+
 /** A maker of handlers for one configuration. */
-export function handlerMaker(setup: LoopSetup, services: LoopServices): HandlerMaker {
+export function handlerMaker(setup: HandlerSetup, services: LoopServices): HandlerMaker {
   const { config, programs, temp } = setup;
   const secrets = new Secrets(config.secrets, services.clock);
   const sendfile = (folders: readonly string[]): Sendfile => new Sendfile(folders, files);

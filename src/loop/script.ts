@@ -17,6 +17,7 @@ import {
   StartError,
   type StartFailure,
 } from "../cgi/run.ts";
+import { DEV_TAIL_BYTES, TAIL_BYTES } from "../cgi/stderr.ts";
 import type { Config } from "../config/config.ts";
 import type { Batch } from "../observe/batch.ts";
 import type { Logger } from "../observe/logger.ts";
@@ -105,7 +106,7 @@ class ScriptLoop {
           startProcess(spec, {
             trees: this.#trees,
             onStderr: (line, pid) => this.#log.log("warn", `${spec.script}[${pid}]: ${line}`),
-            keepsStderr: this.#isDev,
+            stderrTailBytes: this.#isDev ? DEV_TAIL_BYTES : TAIL_BYTES,
             now: () => this.#clock.now(),
           }),
         pids: this.#pids,
@@ -266,7 +267,7 @@ class HostedRun {
     else this.#post({ kind: "inputClosed", id: this.#id });
   }
 
-  /** With `--dev`, for the page of its failure. */
+  /** For the diagnosis of its failure. */
   #tellStderr(run: ScriptRun): void {
     const text = run.stderr?.() ?? "";
     if (text !== "") this.#post({ kind: "stderr", id: this.#id, text });

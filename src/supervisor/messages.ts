@@ -185,7 +185,7 @@ export type FromBridge =
     readonly spare?: Uint8Array<ArrayBuffer>;
   }
   | { readonly kind: "inputClosed"; readonly id: number }
-  /** Only with `--dev`: the last lines of its standard error so far, in place of those of an earlier message. */
+  /** The last lines of its standard error so far, in place of those of an earlier message. */
   | { readonly kind: "stderr"; readonly id: number; readonly text: string }
   /** The last message of a run. */
   | { readonly kind: "exit"; readonly id: number; readonly code: number; readonly signal: string | null };

@@ -25,9 +25,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   cli: ["supervisor", "route", "cgi", "gateway", "handlers", "http", "config", "observe", "time"],
 };
 
-/** What supervisor and loops share: their messages, memory that both look at, and names that both must know. */
+/**
+ * What supervisor and loops share: their messages, memory that both look at, and names that both must know; and the makers of
+ * handlers, by which `exec` answers as a loop does.
+ */
 const SHARED = [
   "../supervisor/messages.ts",
+  "../loop/handlers.ts",
   "../loop/pid_table.ts",
   "../loop/connection_count.ts",
   "../loop/unix_socket.ts",

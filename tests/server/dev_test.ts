@@ -69,6 +69,11 @@ Deno.test("--dev shows why a script has failed", async (t) => {
     assertStringIncludes(page, "HTTP_X_TEST=&lt;i&gt;");
     assertStringIncludes(page, "SETTING=given");
     assertStringIncludes(page, "status 1");
+    const script = join(server.dir, "cgi-bin/crash.py");
+    assertStringIncludes(
+      page,
+      `<strong>Likely cause</strong> <code>${script}:3: </code>ValueError: &lt;b&gt;no`,
+    );
     assertMatch(page, /script \S+crash\.py pid \d+: /);
   });
 
@@ -81,7 +86,9 @@ Deno.test("--dev shows why a script has failed", async (t) => {
     assertEquals([problem.variables.PATH_INFO, problem.variables.QUERY_STRING], ["/more", "a=b"]);
     assertStringIncludes(problem.reason, `script ${script} pid `);
     assertStringIncludes(problem.reason, problem.requestId);
-    await server.stderrMatch(new RegExp(problem.reason.replace(/[^\w ]/g, "\\$&")));
+    assertEquals(problem.likelyCause, { file: script, line: 3, cause: "ValueError: <b>no & such</b>" });
+    const cause = `${problem.reason}; likely cause: ${script}:3: ValueError: `;
+    await server.stderrMatch(new RegExp(cause.replace(/[^\w ]/g, "\\$&")));
   });
 
   await t.step("a signal", async () => {
@@ -93,6 +100,7 @@ Deno.test("--dev shows why a script has failed", async (t) => {
   await t.step("a bad header, with what the script says after it", async () => {
     const problem = await json("/cgi-bin/header.cgi");
     assertEquals([problem.status, problem.exit, problem.stderr], [502, 0, "early\nlate\n"]);
+    assertEquals([problem.likelyCause.line, problem.likelyCause.cause.slice(0, 10)], [3, "it writes "]);
   });
 
   await t.step("a script that hangs, as text", async () => {
@@ -100,6 +108,7 @@ Deno.test("--dev shows why a script has failed", async (t) => {
     assertEquals(response.status, 504);
     const page = textOf(response);
     assertStringIncludes(page, "raise cgi.timeout");
+    assertStringIncludes(page, "\nLikely cause: it waits for something");
     assertStringIncludes(page, "\nStandard error:\nbefore the wait\n");
     assertStringIncludes(page, "\nExit: SIGKILL\n");
   });
@@ -107,6 +116,7 @@ Deno.test("--dev shows why a script has failed", async (t) => {
   await t.step("an interpreter that is not there", async () => {
     const missing = await json("/cgi-bin/missing.cgi");
     assertEquals([missing.status, missing.exit, missing.stderr], [500, null, ""]);
+    assertEquals(missing.likelyCause, null); // the reason says all
     assertStringIncludes(missing.reason, "/no/such/interpreter");
     const odd = await json("/cgi-bin/what.odd");
     assertEquals([odd.status, odd.command], [500, []]);
@@ -166,6 +176,18 @@ Deno.test("without --dev nothing of a failure is shown", async () => {
       }
     }
   }
+});
+
+Deno.test("the error log names the line of the script that a failure comes from", async () => {
+  await using server = await TestServer.start({ yaml: YAML, files: FILES });
+  const log = async (path: string, cause: string) => {
+    assertEquals((await ask(server, get(path))).status, 502);
+    await server.stderrMatch(new RegExp(`${join(server.dir, cause).replace(/[^\w ]/g, "\\$&")}`));
+  };
+  await log("/cgi-bin/crash.py", "cgi-bin/crash.py:3: ValueError: <b>no & such</b>");
+  await log("/cgi-bin/header.cgi", 'cgi-bin/header.cgi:3: it writes "Hello" there');
+  // What was read of the header is sound: the traceback says why it ended there.
+  await log("/among.py", "static/among.py:2: KeyError: 'among'");
 });
 
 Deno.test("--dev is refused on an address that others can reach", async () => {
