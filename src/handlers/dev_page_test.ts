@@ -5,6 +5,7 @@ import { devReply, FailedScript, type FailureAccount } from "./dev_page.ts";
 
 const ACCOUNT: FailureAccount = {
   reason: "[r1] script /srv/a&b.py pid 7: wrote no header",
+  diagnosis: { file: "/srv/a&b.py", line: 3, cause: 'it writes "<b>\u001b[1m" there' },
   exit: 1,
   ranMs: 1234.5,
   stderr: 'File "<string>"\n\tx < 1 & "y"\u001b[31m\r\n',
@@ -56,6 +57,10 @@ Deno.test({
       "File &quot;&lt;string&gt;&quot;\n\tx &lt; 1 &amp; &quot;y&quot;\\x1B[31m</pre>",
     );
     assertStringIncludes(page, "/srv/a&amp;b.py");
+    assertStringIncludes(
+      page,
+      "<code>/srv/a&amp;b.py:3: </code>it writes &quot;&lt;b&gt;\\x1B[1m&quot; there</p>",
+    );
     assertStringIncludes(page, "r&lt;1&gt;");
   },
 });
@@ -68,6 +73,7 @@ Deno.test({
       await textOf(devReply(failure(), { accept: "text/plain", id: ID })),
       `502 Bad Gateway
 [r1] script /srv/a&b.py pid 7: wrote no header
+Likely cause: /srv/a&b.py:3: it writes "<b>\\x1B[1m" there
 Request: r<1>
 Exit: status 1
 Ran for: 1.2 s
@@ -99,6 +105,7 @@ Deno.test({
       detail: "The program behind this address gave no valid answer.",
       requestId: ID,
       reason: ACCOUNT.reason,
+      likelyCause: ACCOUNT.diagnosis,
       exit: "SIGSEGV",
       ranMs: 1234.5,
       stderr: ACCOUNT.stderr,
@@ -112,7 +119,7 @@ Deno.test({
   name: "devReply() leaves out what there is not",
   permissions: "none",
   async fn() {
-    const none = { exit: null, ranMs: null, stderr: "", command: [], env: [] };
+    const none = { diagnosis: null, exit: null, ranMs: null, stderr: "", command: [], env: [] };
     const request = { accept: "text/plain", id: "r1" };
     assertEquals(
       await textOf(devReply(failure(none), request)),
