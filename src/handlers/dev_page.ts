@@ -115,8 +115,9 @@ function renderProblem({ status, account }: FailedScript, id: string): string {
 
 function renderText({ status, account }: FailedScript, id: string): string {
   const parts = [`${status} ${titleOf(status)}`, escapeControls(account.reason)];
-  if (account.diagnosis !== null) {
-    parts.push(`Likely cause: ${place(account.diagnosis)}${account.diagnosis.cause}`);
+  const { diagnosis } = account;
+  if (diagnosis !== null) {
+    parts.push(`Likely cause: ${escapeControls(place(diagnosis) + diagnosis.cause)}`);
   }
   for (const [name, value] of facts(account, id)) parts.push(`${name}: ${value}`);
   for (const [name, content] of listings(account)) parts.push("", `${name}:`, content);
