@@ -19,7 +19,7 @@ import { HttpError } from "../http/error.ts";
 import type { Field } from "../http/fields.ts";
 import type { Logger } from "../observe/logger.ts";
 import type { Clock, Deadline } from "../time/clock.ts";
-import { delay } from "../time/timer.ts";
+import { after, within } from "../time/timer.ts";
 import { diagnose, type Diagnosis, formatDiagnosis } from "./diagnosis.ts";
 import { describeFault, faultError, type ScriptFault } from "./end.ts";
 import { type BadOutput, OutputParser, type ScriptHead } from "./output.ts";
@@ -224,7 +224,7 @@ export class ScriptAnswer implements Deadline {
     account: RunAccount,
     { error, line, fault }: Told,
   ): Promise<FailedScript> {
-    await Promise.race([this.#run.ended, delay(END_WAIT_MS)]);
+    await within(this.#run.ended, END_WAIT_MS);
     const ranMs = (this.#exit === null ? this.#services.clock.now() : this.#endedMs) - this.#startedMs;
     return new FailedScript(error, {
       reason: line,
@@ -357,7 +357,8 @@ export class ScriptAnswer implements Deadline {
   async #hold(rest: Bytes, holdMs: number, holdBytes: number): Promise<Bytes[]> {
     const held = rest.length > 0 ? [rest] : [];
     let heldBytes = rest.length;
-    const over = delay(holdMs).then((): "over" => "over");
+    const { promise: over, resolve } = Promise.withResolvers<"over">();
+    const stopWaiting = after(holdMs, () => resolve("over"));
     while (heldBytes < holdBytes) {
       this.#pending = this.#read();
       // Whoever reads on is told of its failure.
@@ -369,6 +370,7 @@ export class ScriptAnswer implements Deadline {
       held.push(bytes);
       heldBytes += bytes.length;
     }
+    stopWaiting();
     return held;
   }
 
@@ -478,7 +480,7 @@ export class ScriptAnswer implements Deadline {
   /** How it ended; null where it lives on without its standard output. */
   async #exitSoon(): Promise<ScriptExit | null> {
     if (this.#exit !== null) return this.#exit;
-    return await Promise.race([this.#run.ended, delay(EXIT_WAIT_MS).then(() => null)]);
+    return await within(this.#run.ended, EXIT_WAIT_MS);
   }
 
   #began(pid: number): void {

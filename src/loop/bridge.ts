@@ -63,9 +63,8 @@ export class BridgedScripts implements Scripts {
 
   /** A script loop is there. If it is not the first, it has taken over: what ran in the one before is lost. */
   connect(port: MessagePort): void {
-    port.onmessage = (event: MessageEvent<FromBridge>) => {
-      const message = event.data;
-      this.#runs.get(message.id)?.receive(message);
+    port.onmessage = (event: MessageEvent<readonly FromBridge[]>) => {
+      for (const message of event.data) this.#runs.get(message.id)?.receive(message);
     };
     if (!this.#way.isConnected) {
       this.#way.connect(port);

@@ -37,7 +37,7 @@ class FarEnd implements Disposable {
   }
 
   send(message: FromBridge): void {
-    this.#port.postMessage(message);
+    this.#port.postMessage([message]);
   }
 
   async next(): Promise<ToBridge> {

@@ -23,6 +23,7 @@ import type { Batch } from "../observe/batch.ts";
 import type { Logger } from "../observe/logger.ts";
 import type { FromBridge, FromScript, LoopSetup, ToBridge, ToScript } from "../supervisor/messages.ts";
 import { LoopClock } from "../time/clock.ts";
+import { after } from "../time/timer.ts";
 import { WINDOW_BYTES, windowCost } from "./bridge.ts";
 import { loopLogger } from "./logs.ts";
 import { PidTable } from "./pid_table.ts";
@@ -94,13 +95,14 @@ class ScriptLoop {
     for (const run of [...this.#bridged.get(loop)?.values() ?? []]) run.end("abandoned");
     const runs = new Map<number, HostedRun>();
     this.#bridged.set(loop, runs);
+    const outbox = new Outbox(port);
     port.onmessage = (event: MessageEvent<ToBridge>) => {
       const message = event.data;
       if (message.kind !== "start") {
         runs.get(message.id)?.receive(message);
         return;
       }
-      const run = new HostedRun(message, port, {
+      const run = new HostedRun(message, outbox, {
         places: this.#places,
         start: (spec) =>
           startProcess(spec, {
@@ -136,6 +138,43 @@ class ScriptLoop {
   }
 }
 
+/** How long a message that nobody is in a hurry for waits for another one, in milliseconds. */
+const SOON_MS = 3;
+
+/** What goes to a network loop: in a hurry, or together with what is. */
+class Outbox {
+  readonly #port: MessagePort;
+  #messages: FromBridge[] = [];
+  #isWaiting = false;
+
+  constructor(port: MessagePort) {
+    this.#port = port;
+  }
+
+  /** Sends what waits, and a message behind it. */
+  post(message: FromBridge, transfer: Transferable[]): void {
+    this.#messages.push(message);
+    this.#flush(transfer);
+  }
+
+  /** Sends a message with the next, or after a moment. */
+  postSoon(message: FromBridge): void {
+    this.#messages.push(message);
+    if (this.#isWaiting) return;
+    this.#isWaiting = true;
+    after(SOON_MS, () => {
+      this.#isWaiting = false;
+      if (this.#messages.length > 0) this.#flush([]);
+    });
+  }
+
+  #flush(transfer: Transferable[]): void {
+    const messages = this.#messages;
+    this.#messages = [];
+    this.#port.postMessage(messages, transfer);
+  }
+}
+
 /** What a hosted run needs of its loop. */
 interface RunHost {
   readonly places: Places;
@@ -149,7 +188,7 @@ interface RunHost {
 class HostedRun {
   readonly spec: ScriptSpec;
   readonly #id: number;
-  readonly #port: MessagePort;
+  readonly #outbox: Outbox;
   readonly #host: RunHost;
   #ticket: Ticket | null = null;
   #run: ScriptRun | null = null;
@@ -159,10 +198,10 @@ class HostedRun {
   #roomForOutput: PromiseWithResolvers<void> | null = null;
   #isOutputDropped = false;
 
-  constructor(message: Extract<ToBridge, { kind: "start" }>, port: MessagePort, host: RunHost) {
+  constructor(message: Extract<ToBridge, { kind: "start" }>, outbox: Outbox, host: RunHost) {
     this.spec = message.spec;
     this.#id = message.id;
-    this.#port = port;
+    this.#outbox = outbox;
     this.#host = host;
   }
 
@@ -222,7 +261,10 @@ class HostedRun {
     this.#input = run.started.then(
       (pid) => {
         this.#host.pids.add(pid);
-        this.#post({ kind: "started", id: this.#id, pid });
+        const message = { kind: "started", id: this.#id, pid } as const;
+        // Input waits for it; without input only the clock does.
+        if (this.spec.hasInput) this.#post(message);
+        else this.#postSoon(message);
       },
       (error) => this.#post({ kind: "failed", id: this.#id, failure: startFailure(error) }),
     );
@@ -251,7 +293,8 @@ class HostedRun {
         await this.#roomForOutput.promise;
       }
     }
-    this.#post({ kind: "outputEnd", id: this.#id });
+    // How it ended follows at once, unless it lives on.
+    this.#postSoon({ kind: "outputEnd", id: this.#id });
   }
 
   #resumeOutput(): void {
@@ -288,7 +331,11 @@ class HostedRun {
   }
 
   #post(message: FromBridge, transfer: Transferable[] = []): void {
-    if (!this.#isOver) this.#port.postMessage(message, transfer);
+    if (!this.#isOver) this.#outbox.post(message, transfer);
+  }
+
+  #postSoon(message: FromBridge): void {
+    if (!this.#isOver) this.#outbox.postSoon(message);
   }
 }
 

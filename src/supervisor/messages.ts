@@ -171,7 +171,10 @@ export type ToBridge =
   }
   | { readonly kind: "end"; readonly id: number; readonly reason: EndReason };
 
-/** Script loop to network loop, over the bridge. */
+/**
+ * Script loop to network loop, over the bridge, in one list whatever comes at about the same time: a message costs its
+ * receiver more than what is in it.
+ */
 export type FromBridge =
   | { readonly kind: "started"; readonly id: number; readonly pid: number }
   | { readonly kind: "failed"; readonly id: number; readonly failure: StartFailure }
