@@ -151,7 +151,7 @@ class Cache {
     const { reply } = stored;
     const seconds = Math.floor(ageMs(stored, this.#services.clock.now()) / 1000);
     const fields = reply.fields.filter(([name]) => name.toLowerCase() !== "age");
-    return conditional(exchange, { ...reply, fields: [...fields, ["Age", String(seconds)]] });
+    return this.#conditional(exchange, { ...reply, fields: [...fields, ["Age", String(seconds)]] });
   }
 
   /** Waits for the answer to another's request; handles its own where that one cannot be shared. */
@@ -193,15 +193,15 @@ class Cache {
       const { body } = outcome;
       if (freshness === null || (body !== null && !(body instanceof Uint8Array) && body.raw === true)) {
         this.#pass(target);
-        return conditional(exchange, outcome);
+        return this.#conditional(exchange, outcome);
       }
       if (body === null || body instanceof Uint8Array) {
         this.#keep(exchange, fetch, request, { ...outcome, body }, freshness);
-        return conditional(exchange, outcome);
+        return this.#conditional(exchange, outcome);
       }
       if (body.length !== null && body.length > this.#answerMaxBytes) {
         this.#pass(target);
-        return conditional(exchange, outcome);
+        return this.#conditional(exchange, outcome);
       }
       isRecording = true;
       return this.#record(exchange, fetch, request, { ...outcome, body }, freshness, flight);
@@ -248,7 +248,11 @@ class Cache {
         flight?.resolve();
       },
     }, this.#answerMaxBytes);
-    return conditional(exchange, { ...reply, body: recording }, () => recording.disown());
+    return this.#conditional(exchange, { ...reply, body: recording }, () => recording.disown());
+  }
+
+  #conditional(exchange: Exchange, reply: Reply, drop?: () => void): Reply {
+    return conditional(exchange, reply, this.#services.wallMs(), drop);
   }
 
   #keep(
@@ -315,16 +319,21 @@ function seenByClient({ site, route }: Exchange, { status, fields }: Reply): Cac
  *
  * @param drop What becomes of content that is not wanted.
  */
-function conditional(exchange: Exchange, reply: Reply, drop: () => void = () => close(reply)): Reply {
+function conditional(
+  exchange: Exchange,
+  reply: Reply,
+  nowMs: number,
+  drop: () => void = () => close(reply),
+): Reply {
   const { fields } = exchange.head;
   if (reply.status !== 200) return reply;
   if (fields.get("if-none-match") === null && fields.get("if-modified-since") === null) return reply;
   const modified = valueOf(reply, "last-modified");
   const { outcome } = evaluateConditions(exchange.method, fields, {
     etag: valueOf(reply, "etag"),
-    lastModifiedMs: modified === null ? null : parseHttpDate(modified),
+    lastModifiedMs: modified === null ? null : parseHttpDate(modified, nowMs),
     isLastModifiedStrong: false,
-  });
+  }, nowMs);
   if (outcome !== "notModified") return reply;
   drop();
   const kept = reply.fields.filter(([name]) => OF_NOT_MODIFIED.has(name.toLowerCase()));

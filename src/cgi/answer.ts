@@ -117,6 +117,8 @@ export class ScriptAnswer implements Deadline {
   /** The last sign of life. */
   #signMs = Infinity;
   #hasHeader = false;
+  /** Its input waits for the client: a script that has not got all that it was promised owes no sign of life. */
+  #isStarved = false;
   /** A read waits for the script: while the client makes it wait, it owes no sign of life. */
   #isReading = false;
   /** Nobody wants its output any more; what it is ended for, and when, if it goes on. */
@@ -161,7 +163,7 @@ export class ScriptAnswer implements Deadline {
     const { timeoutMs, runLimitMs } = this.#handling.settings;
     const runUntilMs = this.#startedMs + runLimitMs;
     if (this.#discarding !== null) return Math.min(runUntilMs, this.#discarding.untilMs);
-    const isAwaited = !this.#hasHeader || this.#isReading;
+    const isAwaited = (!this.#hasHeader || this.#isReading) && !this.#isStarved;
     return isAwaited ? Math.min(runUntilMs, this.#signMs + timeoutMs) : runUntilMs;
   }
 
@@ -176,7 +178,6 @@ export class ScriptAnswer implements Deadline {
     } else {
       this.#fault({ kind: "timeout", timeoutMs, hadHeader: this.#hasHeader }, "timeout");
     }
-    // Once it is ended, only its end is awaited.
     this.#services.clock.remove(this);
   }
 
@@ -184,7 +185,7 @@ export class ScriptAnswer implements Deadline {
   async feed(content: Content): Promise<void> {
     try {
       await this.#run.started;
-      for (let bytes = await content.read(); bytes !== null; bytes = await content.read()) {
+      for (let bytes = await this.#next(content); bytes !== null; bytes = await this.#next(content)) {
         if (!await this.#run.write(bytes)) return;
         this.#sign();
       }
@@ -195,6 +196,17 @@ export class ScriptAnswer implements Deadline {
       this.#fail(asError(error), error instanceof ExchangeAborted ? endReason(error) : "badRequest");
     } finally {
       content.close();
+    }
+  }
+
+  /** The next of its input. How long the client may take for it is bounded elsewhere, and the client's fault. */
+  async #next(content: Content): Promise<Bytes | null> {
+    this.#isStarved = true;
+    try {
+      return await content.read();
+    } finally {
+      this.#isStarved = false;
+      this.#sign();
     }
   }
 
@@ -487,7 +499,7 @@ export class ScriptAnswer implements Deadline {
     this.#pid = pid;
     this.#startedMs = this.#services.clock.now();
     this.#signMs = this.#startedMs;
-    if (this.#exit === null) this.#services.clock.add(this);
+    if (this.#exit === null && this.#failure === null) this.#services.clock.add(this);
   }
 
   #ended(exit: ScriptExit): void {
@@ -513,6 +525,8 @@ export class ScriptAnswer implements Deadline {
   #fail(error: Error, reason: EndReason): void {
     this.#failure ??= error;
     this.#run.end(reason);
+    // Once it is ended, only its end is awaited.
+    this.#services.clock.remove(this);
     this.#reject?.(this.#failure);
   }
 

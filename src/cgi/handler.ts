@@ -198,8 +198,9 @@ class ScriptRunner {
   #refuse(exchange: Exchange, fault: ScriptFault): HttpError {
     const line = `[${exchange.id}] script: ${describeFault(fault)}`;
     exchange.notes.error = describeFault(fault);
-    this.#services.log.log("error", line);
     const error = faultError(fault);
+    // Anybody can ask for what is no script: such a line is worth no flush of its own.
+    this.#services.log.log(error.status < 500 ? "warn" : "error", line);
     return this.#services.dev ? new FailedScript(error, { ...NOT_BEGUN, reason: line }) : error;
   }
 

@@ -41,6 +41,9 @@ export class Answerer {
   answer(exchange: ClientExchange): Reply | Promise<Reply> {
     const site = this.#router.findSite(exchange.listenIndex, exchange.head, exchange.target, exchange.peer);
     exchange.enterSite(site.site);
+    if (exchange.expectation === "unknown") {
+      throw new HttpError(417, "an expectation other than 100-continue");
+    }
     return this.#follow(this.#handle(exchange, site), exchange, site, 0);
   }
 

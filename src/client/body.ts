@@ -179,6 +179,16 @@ export class ClientBody implements RequestBody {
     return false;
   }
 
+  /**
+   * Drops what has arrived and nobody will read, without waiting for more.
+   *
+   * @throws {HttpError} 400: it is malformed; 413: it is too large already.
+   */
+  dropArrived(): void {
+    if (this.progress !== "open" || this.#waiter !== null) return;
+    while (!this.isComplete && this.#decode() !== null);
+  }
+
   /** What can be had of the unread input; null: nothing, or the end (then `progress` says so). */
   #decode(): Uint8Array<ArrayBuffer> | null {
     return this.#chunked === null ? this.#decodeLength() : this.#decodeChunked(this.#chunked);

@@ -8,7 +8,7 @@
  */
 
 import type { Limits, Timeouts } from "../config/config.ts";
-import { ExchangeAborted, type Peer, type Reply, type Source } from "../handlers/handler.ts";
+import { ContentCutShort, ExchangeAborted, type Peer, type Reply, type Source } from "../handlers/handler.ts";
 import { CHUNK_END, encodeChunkHead, LAST_CHUNK } from "../http/chunked.ts";
 import { HttpError } from "../http/error.ts";
 import { isPersistent } from "../http/framing.ts";
@@ -300,6 +300,10 @@ export class Client implements Deadline, ExchangeClient {
     if (this.isDestroyed || this.input.isLost || isConnectionError(error) || error instanceof HttpError) {
       return;
     }
+    if (error instanceof ContentCutShort) {
+      const request = this.#exchange === null ? "" : `[${this.#exchange.id}] ${this.#exchange.head.target}: `;
+      return this.#host.log.log("warn", `${request}${error.message}: the response is cut off`);
+    }
     this.#host.metrics.add("errors");
     this.#host.log.log("error", `a bug of Pollux cost a client its connection: ${describe(error)}`);
   }
@@ -428,8 +432,8 @@ export class Client implements Deadline, ExchangeClient {
     try {
       const answer = this.#host.answerer.answer(exchange);
       if (answer instanceof Promise) return this.#answerLater(exchange, answer);
+      reply = this.#dropUnread(exchange, answer);
       this.#step("respond");
-      reply = answer;
     } catch (error) {
       const refusal = this.#errorReply(exchange, error);
       if (refusal instanceof Promise) return this.#answerLater(exchange, refusal);
@@ -468,7 +472,7 @@ export class Client implements Deadline, ExchangeClient {
     let reply: Reply;
     this.#flushMeanwhile();
     try {
-      reply = await answer;
+      reply = this.#dropUnread(exchange, await answer);
       if (!this.isDestroyed) this.#step("respond");
     } catch (error) {
       if (this.isDestroyed) throw error;
@@ -560,9 +564,38 @@ export class Client implements Deadline, ExchangeClient {
     return this.#host.nextRequestId();
   }
 
+  /**
+   * The reply, unless content that has come with the request, and that nobody reads, is malformed: what is ambiguous is
+   * refused, whether it is wanted or not.
+   *
+   * @throws {HttpError} It is.
+   */
+  #dropUnread(exchange: ClientExchange, reply: Reply): Reply {
+    if (exchange.isDelegated || exchange.clientBody.isComplete) return reply;
+    try {
+      exchange.clientBody.dropArrived();
+      return reply;
+    } catch (error) {
+      if (isSource(reply.body)) reply.body.close(error);
+      throw error;
+    }
+  }
+
   #errorReply(exchange: ClientExchange, error: unknown): Reply | Promise<Reply> {
-    const refusal = error instanceof HttpError ? error : this.#bug(exchange, error);
+    const refusal = error instanceof HttpError ? this.#worst(exchange, error) : this.#bug(exchange, error);
     return this.#host.answerer.refuse(exchange, refusal);
+  }
+
+  /** A request may be refused for two reasons. */
+  #worst(exchange: ClientExchange, error: HttpError): HttpError {
+    if (error.close || exchange.isDelegated) return error;
+    try {
+      exchange.clientBody.dropArrived();
+      return error;
+    } catch (worse) {
+      if (worse instanceof HttpError) return worse;
+      throw worse;
+    }
   }
 
   #bug(exchange: ClientExchange, error: unknown): HttpError {

@@ -14,7 +14,7 @@ import {
   type RequestBody,
 } from "../handlers/handler.ts";
 import type { Field } from "../http/fields.ts";
-import { expectsContinue, readFraming } from "../http/framing.ts";
+import { type Expectation, readExpectation, readFraming } from "../http/framing.ts";
 import type { ParsedHead } from "../http/head.ts";
 import { parseTarget, type Target } from "../http/target.ts";
 import type { AccessRecord } from "../observe/record.ts";
@@ -50,6 +50,8 @@ const NO_BODY: RequestBody = { length: 0, read: () => Promise.resolve(null) };
 /** A request on its way to its answer. */
 export class ClientExchange implements Exchange {
   readonly head: ParsedHead;
+  /** What the client expects before it sends it. */
+  readonly expectation: Expectation;
   /** What the client sends, whoever reads it. */
   readonly clientBody: ClientBody;
   readonly notes: ExchangeNotes = { script: null, scriptMs: null, exit: null, error: null };
@@ -74,7 +76,7 @@ export class ClientExchange implements Exchange {
   /**
    * Makes the exchange of a head that was read.
    *
-   * @throws {HttpError} Where its body ends cannot be said, or it expects what cannot be met.
+   * @throws {HttpError} Where its body ends cannot be said.
    */
   constructor(client: ExchangeClient, head: ParsedHead, startMs: number) {
     this.#client = client;
@@ -82,7 +84,9 @@ export class ClientExchange implements Exchange {
     this.startMs = startMs;
     this.#method = head.method;
     const framing = readFraming(head);
-    this.clientBody = new ClientBody(client.input, framing, expectsContinue(head), client.bodyLimits, client);
+    this.expectation = readExpectation(head);
+    const isAwaited = this.expectation === "continue";
+    this.clientBody = new ClientBody(client.input, framing, isAwaited, client.bodyLimits, client);
   }
 
   get id(): string {

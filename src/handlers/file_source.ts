@@ -9,7 +9,7 @@
  */
 
 import type { ByteRange } from "../http/range.ts";
-import type { Source } from "./handler.ts";
+import { ContentCutShort, type Source } from "./handler.ts";
 
 /** The usual length of a read, in bytes. */
 const CHUNK_BYTES = 256 * 1024;
@@ -103,7 +103,7 @@ export class FileSource implements Source {
       const wanted = this.#left < buffer.length ? buffer.subarray(0, this.#left) : buffer;
       const count = await this.#file.read(wanted);
       if (count === null || count === 0) {
-        throw new Error(`the file became ${this.#left} bytes shorter while it was sent`);
+        throw new ContentCutShort(`the file became ${this.#left} bytes shorter while it was sent`);
       }
       this.#left -= count;
       return count === buffer.length ? buffer : buffer.subarray(0, count);

@@ -111,6 +111,19 @@ export class ExchangeAborted extends Error {
   }
 }
 
+/** Content that is not what was announced, though nobody is to blame: a file became shorter while it was sent. */
+export class ContentCutShort extends Error {
+  /**
+   * Says what happened.
+   *
+   * @param message For the log.
+   */
+  constructor(message: string) {
+    super(message);
+    this.name = "ContentCutShort";
+  }
+}
+
 /** One request on its way to its answer. */
 export interface Exchange {
   /** Unique; in error pages and logs. */

@@ -12,7 +12,7 @@
  */
 
 import type { FilesHandlerConfig, Route } from "../config/config.ts";
-import { evaluateConditions } from "../http/conditional.ts";
+import { type ConditionResult, evaluateConditions } from "../http/conditional.ts";
 import { HttpError } from "../http/error.ts";
 import { equalVersions } from "../http/etag.ts";
 import type { Field } from "../http/fields.ts";
@@ -192,7 +192,7 @@ class Uploads {
     const folder = await this.#folder.locate(below.endsWith("/") ? below.slice(0, -1) : below);
     if (folder.kind === "absent") throw new HttpError(folder.status, folder.reason);
     if (folder.kind === "file") throw new HttpError(409, "a POST to a file");
-    const { outcome } = evaluateConditions("POST", fields, await this.#server.validatorsOf(exchange));
+    const { outcome } = await this.#evaluate("POST", exchange);
     if (outcome !== "proceed") throw failed();
     await this.#sweep(folder);
     const form = new Form(folder, (fileName) => {
@@ -280,9 +280,14 @@ class Uploads {
     const { method, head: { fields } } = exchange;
     const info = look(place.path);
     if (CONDITIONS.every((name) => fields.get(name) === null)) return info;
-    const { outcome } = evaluateConditions(method, fields, await this.#server.validatorsOf(exchange));
+    const { outcome } = await this.#evaluate(method, exchange);
     if (outcome !== "proceed") throw failed();
     return info;
+  }
+
+  async #evaluate(method: string, exchange: Exchange): Promise<ConditionResult> {
+    const current = await this.#server.validatorsOf(exchange);
+    return evaluateConditions(method, exchange.head.fields, current, this.#services.wallMs());
   }
 
   /** Once for each folder: what a server that was killed has left there. */

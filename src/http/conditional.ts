@@ -44,11 +44,13 @@ const FAILED: ConditionResult = Object.freeze({ outcome: "preconditionFailed", r
  * @param method The request's method.
  * @param fields Its field section.
  * @param current The selected representation; null: none exists, as before a PUT that creates it.
+ * @param nowMs The time, in milliseconds since 1970, by which two-digit years of dates are read.
  */
 export function evaluateConditions(
   method: string,
   fields: FieldSection,
   current: Validators | null,
+  nowMs: number,
 ): ConditionResult {
   const isRead = method === "GET" || method === "HEAD";
 
@@ -56,7 +58,7 @@ export function evaluateConditions(
   if (ifMatch !== null) {
     if (!hasMatch(ifMatch, current, equalStrong)) return FAILED;
   } else {
-    const since = dateOf(fields, "if-unmodified-since");
+    const since = dateOf(fields, "if-unmodified-since", nowMs);
     if (since !== null && modifiedAfter(current, since)) return FAILED;
   }
 
@@ -64,7 +66,7 @@ export function evaluateConditions(
   if (ifNoneMatch !== null) {
     if (hasMatch(ifNoneMatch, current, equalWeak)) return isRead ? NOT_MODIFIED : FAILED;
   } else if (isRead) {
-    const since = dateOf(fields, "if-modified-since");
+    const since = dateOf(fields, "if-modified-since", nowMs);
     if (
       since !== null && current !== null && current.lastModifiedMs !== null && !modifiedAfter(current, since)
     ) {
@@ -74,7 +76,7 @@ export function evaluateConditions(
 
   if (method !== "GET") return PROCEED;
   const ifRange = fields.combined("if-range");
-  return ifRange === null || rangeConditionHolds(ifRange, current) ? PROCEED_RANGE : PROCEED;
+  return ifRange === null || rangeConditionHolds(ifRange, current, nowMs) ? PROCEED_RANGE : PROCEED;
 }
 
 function hasMatch(
@@ -88,9 +90,9 @@ function hasMatch(
 }
 
 /** Several lines of such a field are no date. */
-function dateOf(fields: FieldSection, name: string): number | null {
+function dateOf(fields: FieldSection, name: string, nowMs: number): number | null {
   const text = fields.combined(name);
-  return text === null ? null : parseHttpDate(text);
+  return text === null ? null : parseHttpDate(text, nowMs);
 }
 
 /** Whether it was modified after a date, as far as is known. */
@@ -100,10 +102,10 @@ function modifiedAfter(current: Validators | null, dateMs: number): boolean {
 }
 
 /** If-Range (RFC 9110, 13.1.5): an entity tag by strong comparison, or a date by exact match and only a strong one. */
-function rangeConditionHolds(value: string, current: Validators | null): boolean {
+function rangeConditionHolds(value: string, current: Validators | null, nowMs: number): boolean {
   if (current === null) return false;
   if (isEntityTag(value)) return current.etag !== null && equalStrong(value, current.etag);
-  const dateMs = parseHttpDate(value);
+  const dateMs = parseHttpDate(value, nowMs);
   if (dateMs === null || current.lastModifiedMs === null || !current.isLastModifiedStrong) return false;
   return wholeSecond(current.lastModifiedMs) === dateMs;
 }

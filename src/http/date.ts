@@ -10,9 +10,6 @@ const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "
 const FIRST_MS = Date.UTC(1970, 0, 1);
 const LAST_MS = Date.UTC(9999, 11, 31, 23, 59, 59);
 
-/** What two-digit years are counted from when nobody says what time it is. */
-const PRESENT_MS = Date.UTC(2026, 0, 1);
-
 /**
  * `Sun, 06 Nov 1994 08:49:37 GMT`.
  *
@@ -29,7 +26,7 @@ export function formatHttpDate(epochMs: number): string {
  * of the century before.
  * @returns Milliseconds since 1970; null for anything else, which makes a condition void (RFC 9110, 13.1).
  */
-export function parseHttpDate(text: string, nowMs: number = PRESENT_MS): number | null {
+export function parseHttpDate(text: string, nowMs: number): number | null {
   const comma = text.indexOf(",");
   if (comma === 3) return parseImfFixdate(text);
   return comma === -1 ? parseAsctime(text) : parseRfc850(text, comma, nowMs);

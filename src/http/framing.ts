@@ -51,19 +51,15 @@ export function isPersistent(head: ParsedHead): boolean {
   return !options.includes("close") && (isDefault || options.includes("keep-alive"));
 }
 
-/**
- * Whether the client waits for `100 Continue` before it sends its body (RFC 9110, 10.1.1). HTTP/1.0 knows no expectations:
- * there the field is ignored.
- *
- * @throws {HttpError} 417: it expects something else. The connection can go on.
- */
-export function expectsContinue(head: ParsedHead): boolean {
-  if ((head.present & KnownField.Expect) === 0 || head.minor === 0) return false;
+/** What a client expects: nothing, `100 Continue` before it sends its body, or what nobody knows (417). */
+export type Expectation = "none" | "continue" | "unknown";
+
+/** What the client expects (RFC 9110, 10.1.1). HTTP/1.0 knows no expectations: there the field is ignored. */
+export function readExpectation(head: ParsedHead): Expectation {
+  if ((head.present & KnownField.Expect) === 0 || head.minor === 0) return "none";
   const expectations = listElements(head.fields.combined("expect") ?? "");
-  if (expectations.some((expectation) => expectation !== "100-continue")) {
-    throw new HttpError(417, "an expectation other than 100-continue");
-  }
-  return expectations.length > 0;
+  if (expectations.some((expectation) => expectation !== "100-continue")) return "unknown";
+  return expectations.length > 0 ? "continue" : "none";
 }
 
 /** `1*DIGIT` (RFC 9110, 8.6): no sign, no list, no fraction. */

@@ -273,8 +273,11 @@ Deno.test("100 Continue comes when the body is wanted, and only then", async (t)
       assertEquals([response.interim, response.status], [[], status], path);
     }
   });
-  await t.step("another expectation: 417", async () => {
-    assertEquals((await ask(server, get("/a.txt", "Expect: 200-ok"))).status, 417);
+  await t.step("another expectation: 417, and the next request is answered", async () => {
+    using client = await server.connect();
+    await client.send(post("/cgi-bin/echo.sh", "abc", "Expect: 200-ok") + get("/a.txt"));
+    assertEquals((await client.readResponse()).status, 417);
+    assertEquals(textOf(await client.readResponse()), "0123456789");
   });
 });
 
@@ -293,6 +296,17 @@ Deno.test("waits have deadlines", async (t) => {
     await client.send(post("/cgi-bin/after.sh", "abc").slice(0, -1));
     assertEquals((await client.readResponse()).status, 408);
   });
+  await t.step(
+    "nor to a script with less patience: it is not to blame for what its client does not send",
+    async () => {
+      const impatient = yaml.replace(/$/, "\ncgi: { timeout: 200ms }\n");
+      await using server = await start(impatient);
+      using client = await server.connect();
+      await client.send(post("/cgi-bin/after.sh", "abc").slice(0, -1));
+      assertEquals((await client.readResponse()).status, 408);
+      assertEquals((await server.stop()).stderr.match(/cgi\.timeout/), null);
+    },
+  );
   await t.step("nothing at all, and nothing more: closed", async () => {
     using silent = await server.connect();
     using idle = await server.connect();

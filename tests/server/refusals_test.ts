@@ -89,8 +89,8 @@ const CLOSED: readonly Case[] = [
   ["too many trailers", framed(CHUNKED, `0\r\n${`A: ${"b".repeat(1000)}\r\n`.repeat(40)}\r\n`), 431],
 ];
 
-/** Refused, but it is known where the next request begins. */
-const OPEN: readonly Case[] = [
+/** Refused; what follows is nobody's business. */
+const REFUSED: readonly Case[] = [
   ["a path with an encoded NUL", get("/a%00.txt"), 400],
   ["an encoded control byte in a script's path", get("/cgi-bin/echo.sh/a%0d%0ab"), 400],
   ["a malformed escape in a path", get("/%zz"), 400],
@@ -99,8 +99,19 @@ const OPEN: readonly Case[] = [
   ["a path that leaves the root, encoded", get("/%2e%2e/a.txt"), 400],
   ["a method nobody registered", get("/").replace("GET", "FOO"), 501],
   ["a method in lower case", get("/").replace("GET", "get"), 501],
+];
+
+/** Refused, but the next request is answered. */
+const OPEN: readonly Case[] = [
   ["an expectation nobody knows", get("/a.txt", "Expect: x"), 417],
   ["a method that the route does not take", get("/a.txt").replace("GET", "DELETE"), 405],
+];
+
+const UNREAD: readonly Case[] = [
+  ["a GET of a file", "GET /a.txt", 200],
+  ["a GET of what is not there", "GET /nothing", 404],
+  ["a method that the route does not take", "DELETE /a.txt", 405],
+  ["OPTIONS", "OPTIONS /a.txt", 204],
 ];
 
 const ACCEPTED: readonly (readonly [what: string, request: string, content: string])[] = [
@@ -145,12 +156,33 @@ Deno.test("what RFC 9110 and 9112 leave open is refused or taken as the contract
       assertEquals(await client.readToEnd(), { bytes: new Uint8Array(0), reset: false });
     });
   }
+  for (const [what, request, status] of REFUSED) {
+    await t.step(`${what}: ${status}`, async () => {
+      assertEquals((await ask(server, request)).status, status);
+    });
+  }
   for (const [what, request, status] of OPEN) {
     await t.step(`${what}: ${status}`, async () => {
       using client = await server.connect();
-      await client.send(request);
+      await client.send(request + get("/a.txt"));
       assertEquals((await client.readResponse()).status, status);
+      assertEquals(textOf(await client.readResponse()), "file");
     });
+  }
+  for (const [what, head, status] of UNREAD) {
+    await t.step(
+      `${what}, with content that nobody reads: ${status}, and 400 where it is malformed`,
+      async () => {
+        using client = await server.connect();
+        const request = `${head} HTTP/1.1\r\n${HOST}${CHUNKED}\r\n`;
+        await client.send(`${request}3\r\nabc\r\n0\r\n\r\n`);
+        assertEquals((await client.readResponse()).status, status);
+        await client.send(`${request}3\r\nabcd\r\n0\r\n\r\n` + get("/a.txt"));
+        const response = await client.readResponse();
+        assertEquals([response.status, field(response, "connection")], [400, "close"]);
+        assertEquals((await client.readToEnd()).bytes.length, 0);
+      },
+    );
   }
   for (const [what, request, content] of ACCEPTED) {
     await t.step(`${what}: taken`, async () => {
