@@ -75,6 +75,10 @@ export class Unconditional implements Exchange {
   delegate(): void {
     this.#exchange.delegate();
   }
+
+  begun(): void {
+    this.#exchange.begun();
+  }
 }
 
 function without(fields: FieldSection): FieldSection {

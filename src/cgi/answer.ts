@@ -497,6 +497,7 @@ export class ScriptAnswer implements Deadline {
 
   #began(pid: number): void {
     this.#pid = pid;
+    this.#exchange.begun();
     this.#startedMs = this.#services.clock.now();
     this.#signMs = this.#startedMs;
     if (this.#exit === null && this.#failure === null) this.#services.clock.add(this);

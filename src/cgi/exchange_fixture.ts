@@ -100,6 +100,7 @@ export function anExchange(options: ExchangeOptions = {}): TestExchange {
     delegate() {
       this.delegated++;
     },
+    begun() {},
   };
 }
 

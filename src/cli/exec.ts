@@ -139,6 +139,7 @@ class Execution {
         user: routed.user,
         signal: new AbortController().signal,
         delegate: () => {},
+        begun: () => {},
         notes: this.#notes,
       };
       const outcome: Outcome = await routed.handler(exchange);
@@ -206,7 +207,14 @@ class Execution {
       temp: this.#config.temp,
     };
     const metrics = new Metrics();
-    const make = handlerMaker(setup, { clock: this.#clock, log, metrics, scripts: { start }, environment });
+    const make = handlerMaker(setup, {
+      clock: this.#clock,
+      log,
+      metrics,
+      scripts: { start },
+      status: null,
+      environment,
+    });
     return (route, site): Handler => {
       const { kind } = route.handler;
       if (kind !== "fastcgi" && kind !== "scgi" && kind !== "status") return make(route, site);

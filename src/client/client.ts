@@ -25,6 +25,7 @@ import { readProxyHeader } from "../http/proxy_protocol.ts";
 import type { Logger } from "../observe/logger.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { AccessRecord } from "../observe/record.ts";
+import type { RecentError } from "../observe/status.ts";
 import type { Clock, Deadline } from "../time/clock.ts";
 import type { AddressSet } from "../route/access.ts";
 import type { Answerer } from "./answerer.ts";
@@ -67,6 +68,8 @@ export interface ClientHost {
   readonly answerer: Answerer;
   /** Takes a finished request; null: nobody wants to know. */
   readonly record: ((record: AccessRecord) => void) | null;
+  /** Takes what went wrong with a request on this side of it; null: nobody wants to know. */
+  readonly recordError: ((error: RecentError) => void) | null;
   /** The Date field, rendered. */
   date(): string;
   /** An id that no other request of this server has. */
@@ -122,6 +125,7 @@ export class Client implements Deadline, ExchangeClient {
   #isShakingHands = false;
   #requests = 0;
   #isIdle = false;
+  #isQueued = false;
   /** When the first byte of the request came. */
   #beganMs = 0;
   /** The deadline of READ_REQ, of lingering, and of a client that has left; each Infinity when it does not apply. */
@@ -143,7 +147,7 @@ export class Client implements Deadline, ExchangeClient {
     this.listenIndex = listenIndex;
     this.#connection = connection;
     this.#host = host;
-    this.input = new Input(connection);
+    this.input = new Input(connection, host.metrics);
     this.input.onGone = (how) => this.#left(how);
     this.now = () => host.clock.now();
     this.bodyLimits = host.bodyLimits;
@@ -154,7 +158,7 @@ export class Client implements Deadline, ExchangeClient {
       unacknowledgedBytes: unacknowledgedBytes === null || peer.localPort === 0
         ? null
         : () => unacknowledgedBytes(peer),
-    });
+    }, host.metrics);
     this.#reader = new HeadReader(host.limits);
   }
 
@@ -203,6 +207,7 @@ export class Client implements Deadline, ExchangeClient {
     this.destroy("clientGone");
     this.#noteUnanswered();
     this.#setIdle(false);
+    this.#setQueued(false);
     metrics.move(this.#publishedState, null);
     this.#host.over(this);
   }
@@ -290,6 +295,12 @@ export class Client implements Deadline, ExchangeClient {
     if (isIdle === this.#isIdle) return;
     this.#isIdle = isIdle;
     this.#host.metrics.shift("idle", isIdle ? 1 : -1);
+  }
+
+  #setQueued(isQueued: boolean): void {
+    if (isQueued === this.#isQueued) return;
+    this.#isQueued = isQueued;
+    this.#host.metrics.shift("queued", isQueued ? 1 : -1);
   }
 
   /**
@@ -479,6 +490,7 @@ export class Client implements Deadline, ExchangeClient {
       reply = await this.#errorReply(exchange, error);
       if (!this.isDestroyed) this.#step("refuse");
     }
+    this.#setQueued(false);
     if (this.isDestroyed) {
       if (isSource(reply.body)) reply.body.close(new ExchangeAborted("clientGone"));
       return false;
@@ -528,6 +540,7 @@ export class Client implements Deadline, ExchangeClient {
   /** A local redirect leads back from the script to routing. */
   rerouted(): void {
     this.#goneDeadlineMs = Infinity;
+    this.#setQueued(false);
     this.#step("reroute");
   }
 
@@ -537,8 +550,14 @@ export class Client implements Deadline, ExchangeClient {
     if (exchange === null) return;
     this.#step("delegate");
     this.#publish();
+    this.#setQueued(true);
     if (exchange.clientBody.isComplete) this.input.watch();
     if (this.input.isEnded) this.#startGoneDeadline(exchange);
+  }
+
+  /** What it waits for is at work. */
+  begun(): void {
+    this.#setQueued(false);
   }
 
   /** Sends `100 Continue`, unless the answer has begun. */
@@ -583,6 +602,7 @@ export class Client implements Deadline, ExchangeClient {
 
   #errorReply(exchange: ClientExchange, error: unknown): Reply | Promise<Reply> {
     const refusal = error instanceof HttpError ? this.#worst(exchange, error) : this.#bug(exchange, error);
+    if (refusal.status >= 500) exchange.notes.error ??= refusal.message;
     return this.#host.answerer.refuse(exchange, refusal);
   }
 
@@ -643,6 +663,7 @@ export class Client implements Deadline, ExchangeClient {
       else await this.#send(exchange, reply, framing, source);
     } catch (error) {
       failure = error;
+      this.#host.metrics.add("connectionsLost");
       throw error;
     } finally {
       source?.close(failure);
@@ -784,6 +805,7 @@ export class Client implements Deadline, ExchangeClient {
   #noteUnanswered(): void {
     const exchange = this.#exchange;
     if (exchange === null || exchange.isNoted) return;
+    this.#host.metrics.add("connectionsLost");
     this.#host.record?.(exchange.record(CLIENT_CLOSED_REQUEST, 0, this.now() - exchange.startMs));
   }
 
@@ -791,10 +813,12 @@ export class Client implements Deadline, ExchangeClient {
     exchange.isNoted = true;
     const { sentBytes } = exchange;
     const durationMs = nowMs - exchange.startMs;
-    const { metrics, record } = this.#host;
-    metrics.answered(reply.status, durationMs);
-    metrics.add("bytesOut", sentBytes);
+    const { metrics, record, recordError } = this.#host;
+    // How long somebody looks at the status page says nothing about how fast the server is.
+    const isMeasured = exchange.routeFound?.handler.kind !== "status";
+    metrics.answered(reply.status, isMeasured ? durationMs : null);
     if (record !== null) record(exchange.record(reply.status, sentBytes, durationMs));
+    if (exchange.notes.error !== null) recordError?.(exchange.error(reply.status, exchange.notes.error));
   }
 }
 

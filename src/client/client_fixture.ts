@@ -98,6 +98,7 @@ export class Bench {
       timeouts: TIMEOUTS,
       bodyLimits: { bodyBytes: merged.bodyBytes, timeoutMs: 30_000, minRate: 100, fields: merged },
       metrics: this.metrics,
+      recordError: null,
       log: { log: (_level, message) => this.logged.push(message) },
       answerer: new Answerer(new Router(config, () => handler, null)),
       record: (record) => this.records.push(record),

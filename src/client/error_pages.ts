@@ -180,6 +180,10 @@ class PageExchange implements Exchange {
     this.#exchange.delegate();
   }
 
+  begun(): void {
+    this.#exchange.begun();
+  }
+
   #expectRouted(): Routed {
     if (this.#routed === null) throw new TypeError("the page has no route yet");
     return this.#routed;

@@ -18,6 +18,7 @@ import { type Expectation, readExpectation, readFraming } from "../http/framing.
 import type { ParsedHead } from "../http/head.ts";
 import { parseTarget, type Target } from "../http/target.ts";
 import type { AccessRecord } from "../observe/record.ts";
+import { type RecentError, withoutQuery } from "../observe/status.ts";
 import type { Routed } from "../route/router.ts";
 import { type BodyHost, type BodyLimits, ClientBody } from "./body.ts";
 import type { Input } from "./input.ts";
@@ -40,6 +41,8 @@ export interface ExchangeClient extends BodyHost {
   peerOf(head: ParsedHead): Peer;
   /** A script or gateway is wanted. */
   delegated(): void;
+  /** Its script runs, or its gateway is at work. */
+  begun(): void;
   /** It was, and another path answers instead. */
   rerouted(): void;
 }
@@ -164,6 +167,10 @@ export class ClientExchange implements Exchange {
     this.#client.delegated();
   }
 
+  begun(): void {
+    this.#client.begun();
+  }
+
   /** Its site was found. */
   enterSite(site: Site): void {
     this.#site = site;
@@ -216,11 +223,28 @@ export class ClientExchange implements Exchange {
     };
   }
 
+  /** What the status page is told of a failure. */
+  error(status: number, reason: string): RecentError {
+    const { head, notes } = this;
+    return {
+      timeMs: Date.now(),
+      status,
+      requestId: this.id,
+      method: head.method,
+      url: withoutQuery(head.target),
+      script: notes.script,
+      reason: reason.slice(0, REASON_CHARS_MAX),
+    };
+  }
+
   #expectRouted(): Routed {
     if (this.#routed === null) throw new TypeError("the exchange has no route yet");
     return this.#routed;
   }
 }
+
+/** What is kept of why a request failed. */
+const REASON_CHARS_MAX = 500;
 
 const NO_FIELDS: readonly Field[] = [];
 

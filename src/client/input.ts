@@ -8,6 +8,7 @@
  */
 
 import { BUFFER_BYTES, takeBuffer } from "../buffers.ts";
+import { COUNTER_CELL, type Metrics } from "../observe/metrics.ts";
 
 /** The reading half of a connection. */
 export interface Readable {
@@ -39,6 +40,7 @@ export class Input {
   onGone: ((how: "ended" | "lost") => void) | null = null;
 
   readonly #source: Readable;
+  readonly #metrics: Metrics;
   #pending: Promise<boolean> | null = null;
   #isLost = false;
   /** The buffer in which a head lies; null: none does. */
@@ -51,9 +53,11 @@ export class Input {
    * An input that has read nothing yet.
    *
    * @param source What is read from.
+   * @param metrics Where bytes are counted.
    */
-  constructor(source: Readable) {
+  constructor(source: Readable, metrics: Metrics) {
     this.#source = source;
+    this.#metrics = metrics;
   }
 
   /** Whether nothing is unread. */
@@ -130,6 +134,7 @@ export class Input {
       return false;
     }
     this.end += count;
+    this.#metrics.cells[COUNTER_CELL.bytesIn] += count;
     this.#lastReadBytes = count;
     this.#lastReadFilled = this.end === this.buffer.length;
     if (this.#isWatching) this.#readAhead();

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { COUNTER_CELL, type Metrics } from "../observe/metrics.ts";
 import type { Clock } from "../time/clock.ts";
 
 /** The writing half of a connection. */
@@ -55,6 +56,7 @@ export class Output {
   #lastLook: { readonly heldBytes: number | null; readonly atMs: number } | null = null;
   /** Counts the writes that were looked at: what was asked during an earlier one is of no account. */
   #writes = 0;
+  readonly #metrics: Metrics;
   #gathered: Uint8Array<ArrayBuffer> | null = null;
   #length = 0;
   /** The write under way: a second one waits for it. */
@@ -66,13 +68,15 @@ export class Output {
    *
    * @param sink What is written to.
    * @param clock Whose time `deadlineMs` is in.
+   * @param metrics Where bytes are counted.
    */
-  constructor(sink: Writable, clock: Clock, patience: WritePatience) {
+  constructor(sink: Writable, clock: Clock, patience: WritePatience, metrics: Metrics) {
     this.#sink = sink;
     this.#clock = clock;
     this.#patience = patience;
     const { timeoutMs, unacknowledgedBytes } = patience;
     this.#lookMs = unacknowledgedBytes === null ? timeoutMs : timeoutMs / IDLE_LOOKS_MAX;
+    this.#metrics = metrics;
   }
 
   /** Bytes gathered and not yet sent. */
@@ -196,6 +200,7 @@ export class Output {
       const count = await this.#sink.write(rest);
       this.sentBytes += count;
       if (this.#lastLook !== null || this.#isLooking) this.#forgetLooks();
+      this.#metrics.cells[COUNTER_CELL.bytesOut] += count;
       if (count === rest.length) break;
       rest = rest.subarray(count);
     }

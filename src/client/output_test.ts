@@ -1,4 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
+import { Metrics } from "../observe/metrics.ts";
 import { ManualClock } from "../time/clock.ts";
 import { FakeConnection } from "./connection_fixture.ts";
 import { Output } from "./output.ts";
@@ -31,7 +32,7 @@ class StuckWrite {
         this.#looked = Promise.withResolvers<void>();
         return await Promise.resolve(this.heldBytes);
       },
-    });
+    }, new Metrics());
     this.written = this.output.write(new Uint8Array(100_000));
     this.written.catch(() => {});
   }

@@ -12,7 +12,6 @@ import type { KeyPath } from "./places.ts";
  * and perhaps `=VALUE` for one value of it or one of its list.
  */
 export const UNSUPPORTED: ReadonlySet<string> = new Set([
-  "status.status",
   "route.warm",
   "route.preload",
 ]);

@@ -150,6 +150,8 @@ export interface Exchange {
   readonly signal: AbortSignal;
   /** Called when a script or gateway is wanted: the client is in WAIT_CGI from then on. Calling it twice is harmless. */
   delegate(): void;
+  /** Called when its script's process runs, or a gateway takes its request: until then the client is counted as queued. */
+  begun(): void;
   /** Notes for the access log. */
   readonly notes: ExchangeNotes;
 }

@@ -210,4 +210,8 @@ class SentExchange implements Exchange {
   delegate(): void {
     this.#exchange.delegate();
   }
+
+  begun(): void {
+    this.#exchange.begun();
+  }
 }

@@ -5,6 +5,9 @@
  * three is the count. Addresses that meet in a row do not meet in all of them, and a count is never too low. So the memory
  * has a fixed size, and nobody waits for a lock.
  *
+ * Each loop keeps what it has added of that in memory of its own, which the supervisor sees: should the loop die, its
+ * connections are taken off again.
+ *
  * @module
  */
 
@@ -20,14 +23,17 @@ const ROWS_AT = SEEDS_AT + ROWS;
 /** Counts connections. */
 export class ConnectionCount {
   readonly #cells: Int32Array;
+  readonly #own: Int32Array;
 
   /**
    * Counts in memory that all loops share.
    *
    * @param memory As `memory()` makes it.
+   * @param own This loop's part, as `ownMemory()` makes it.
    */
-  constructor(memory: SharedArrayBuffer) {
+  constructor(memory: SharedArrayBuffer, own: SharedArrayBuffer) {
     this.#cells = new Int32Array(memory);
+    this.#own = new Int32Array(own);
   }
 
   /** Memory for the counts, with seeds of its own. */
@@ -37,16 +43,31 @@ export class ConnectionCount {
     return memory;
   }
 
+  /** Memory for one loop's part. */
+  static ownMemory(): SharedArrayBuffer {
+    return new SharedArrayBuffer(4 * (ROWS_AT + ROWS * COLUMNS));
+  }
+
+  /** Takes the part of a loop that is gone off all counts. Harmless when repeated. */
+  static forget(memory: SharedArrayBuffer, own: SharedArrayBuffer): void {
+    const cells = new Int32Array(memory);
+    const part = new Int32Array(own);
+    part.forEach((count, cell) => {
+      if (count !== 0) Atomics.sub(cells, cell, count);
+    });
+    part.fill(0);
+  }
+
   /**
    * Counts one more; false when there is no room for it.
    *
    * @param address Whose; empty where it is not known, or does not count.
    */
   enter(address: string, limits: Limits): boolean {
-    if (Atomics.add(this.#cells, 0, 1) < limits.connections && this.enterAddress(address, limits)) {
+    if (this.#add(0, 1) < limits.connections && this.enterAddress(address, limits)) {
       return true;
     }
-    Atomics.sub(this.#cells, 0, 1);
+    this.#add(0, -1);
     return false;
   }
 
@@ -55,7 +76,7 @@ export class ConnectionCount {
     if (address === "") return true;
     let count = Infinity;
     for (let row = 0; row < ROWS; row++) {
-      count = Math.min(count, Atomics.add(this.#cells, this.#placeOf(row, address), 1));
+      count = Math.min(count, this.#add(this.#placeOf(row, address), 1));
     }
     if (count < limits.connectionsPerIp) return true;
     this.#leaveAddress(address);
@@ -64,12 +85,18 @@ export class ConnectionCount {
 
   /** Counts one less. */
   leave(address: string): void {
-    Atomics.sub(this.#cells, 0, 1);
+    this.#add(0, -1);
     if (address !== "") this.#leaveAddress(address);
   }
 
   #leaveAddress(address: string): void {
-    for (let row = 0; row < ROWS; row++) Atomics.sub(this.#cells, this.#placeOf(row, address), 1);
+    for (let row = 0; row < ROWS; row++) this.#add(this.#placeOf(row, address), -1);
+  }
+
+  /** Adds to a count; what it was before. */
+  #add(cell: number, amount: number): number {
+    this.#own[cell] += amount;
+    return Atomics.add(this.#cells, cell, amount);
   }
 
   /** FNV-1a with a seed, then the finalizer of MurmurHash3. */

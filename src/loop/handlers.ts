@@ -19,12 +19,15 @@ import type { Scripts } from "../cgi/run.ts";
 import { gatewayHandler, type GatewayServices } from "../gateway/gateway.ts";
 import type { Logger } from "../observe/logger.ts";
 import type { Metrics } from "../observe/metrics.ts";
+import { statusHandler, type StatusServices } from "../status/handler.ts";
 import type { HandlerMaker } from "../route/router.ts";
 import type { LoopSetup } from "../supervisor/messages.ts";
 import type { Clock } from "../time/clock.ts";
 
 /** What a loop offers its handlers. */
 export interface LoopServices {
+  /** How the server is; null: there is none, and no status route is made. */
+  readonly status: StatusServices | null;
   /** The loop's clock. */
   readonly clock: Clock;
   /** The error log. */
@@ -67,7 +70,8 @@ export function handlerMaker(setup: HandlerSetup, services: LoopServices): Handl
       case "scgi":
         return modified(gatewayHandler(handler, route, gateway), route);
       case "status":
-        throw new TypeError(`${handler.kind} is refused by the configuration`);
+        if (services.status === null) throw new TypeError("there is no server whose status could be shown");
+        return statusHandler(route, services.status);
       default:
         return handler satisfies never;
     }

@@ -12,11 +12,15 @@ import type { Peer } from "../handlers/handler.ts";
 import { formatHttpDate } from "../http/date.ts";
 import type { Logger } from "../observe/logger.ts";
 import { Metrics } from "../observe/metrics.ts";
+import { RecentErrors } from "../observe/recent_errors.ts";
 import type { AccessRecord } from "../observe/record.ts";
+import type { RecentError } from "../observe/status.ts";
 import type { AddressSet } from "../route/access.ts";
 import { Passwords } from "../route/auth.ts";
+import { StatusFeed } from "../status/feed.ts";
 import type { FromNetwork, ToNetwork } from "../supervisor/messages.ts";
 import { LoopClock } from "../time/clock.ts";
+import { after } from "../time/timer.ts";
 import { BridgedScripts } from "./bridge.ts";
 import { ConnectionCount } from "./connection_count.ts";
 import { Listener, type ListenerHost } from "./listener.ts";
@@ -25,6 +29,7 @@ import { refuseConnection } from "./refusal.ts";
 import { RemoteVerifier } from "./remote_verifier.ts";
 import { socketNames } from "./socket_name.ts";
 import { Service, type ServiceSurroundings } from "./service.ts";
+import { SupervisorStatus } from "./supervisor_status.ts";
 import { postToSupervisor, receiveFromSupervisor } from "./worker.ts";
 
 receiveFromSupervisor((message: ToNetwork) => {
@@ -56,6 +61,9 @@ class NetworkLoop implements ClientHost, ListenerHost {
   readonly #requestIdPrefix: string;
   readonly #socketQuestions = new Map<number, (heldBytes: number | null) => void>();
   #socketQuestionCount = 0;
+  readonly #status = new SupervisorStatus(post);
+  readonly #feed = new StatusFeed(this.#status, after);
+  readonly #recentErrors = new RecentErrors((error) => post({ kind: "failed", error }));
   #service: Service;
   #requestCount = 0;
   /** Answers close their connections. */
@@ -65,20 +73,23 @@ class NetworkLoop implements ClientHost, ListenerHost {
   #date = "";
   #dateSecond = 0;
 
-  constructor({ setup, environment, passwords }: Extract<ToNetwork, { kind: "setup" }>) {
+  constructor(
+    { setup, metrics, ownConnections, environment, passwords }: Extract<ToNetwork, { kind: "setup" }>,
+  ) {
     this.#config = setup.config;
-    this.metrics = new Metrics(setup.metrics);
+    this.metrics = new Metrics(metrics);
     this.#verifier = passwords === null ? null : new RemoteVerifier(passwords);
     this.#scripts = new BridgedScripts(() => this.clock.now(), () => post({ kind: "scriptsWanted" }));
-    this.#connections = new ConnectionCount(setup.connections);
+    this.#connections = new ConnectionCount(setup.connections, ownConnections);
     this.#requestIdPrefix = crypto.randomUUID().slice(0, 8) + setup.loop.toString(36);
     this.#surroundings = {
       clock: this.clock,
       metrics: this.metrics,
       scripts: this.#scripts,
+      status: { status: this.#status, feed: this.#feed },
       environment,
-      accessBatch: logBatch("access"),
-      errorBatch: logBatch("error"),
+      accessBatch: logBatch("access", this.metrics),
+      errorBatch: logBatch("error", this.metrics),
       passwords: this.#verifier === null ? null : new Passwords(this.#verifier),
     };
     this.#service = new Service(setup, this.#surroundings);
@@ -112,6 +123,10 @@ class NetworkLoop implements ClientHost, ListenerHost {
     return this.#service.record;
   }
 
+  get recordError(): ((error: RecentError) => void) | null {
+    return this.#service.hasStatus ? this.#recentErrors.add : null;
+  }
+
   /** Opens the sockets and says so. */
   listen(addresses: Extract<ToNetwork, { kind: "setup" }>["listen"]): void {
     const ports: { index: number; port: number }[] = [];
@@ -140,6 +155,10 @@ class NetworkLoop implements ClientHost, ListenerHost {
         break;
       case "configure":
         this.#service = new Service(message.setup, this.#surroundings);
+        this.#feed.end();
+        break;
+      case "status":
+        this.#status.told(message.request, message.status);
         break;
       case "socket":
         this.#socketQuestions.get(message.request)?.(message.heldBytes);
@@ -221,6 +240,7 @@ class NetworkLoop implements ClientHost, ListenerHost {
 
   async #drain(): Promise<void> {
     this.#isDraining = true;
+    this.#feed.end();
     await Promise.all(this.#listeners.map((listener) => listener.close()));
     post({ kind: "deaf" });
     this.#isClosed = true;

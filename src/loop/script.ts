@@ -12,6 +12,7 @@ import { type PlaceLimits, Places, type Ticket } from "../cgi/places.ts";
 import { startProcess } from "../cgi/process.ts";
 import {
   type EndReason,
+  type ScriptExit,
   type ScriptRun,
   type ScriptSpec,
   StartError,
@@ -21,6 +22,13 @@ import { DEV_TAIL_BYTES, TAIL_BYTES } from "../cgi/stderr.ts";
 import type { Config } from "../config/config.ts";
 import type { Batch } from "../observe/batch.ts";
 import type { Logger } from "../observe/logger.ts";
+import { Metrics, type ScriptEnd } from "../observe/metrics.ts";
+import {
+  type RouteQueueStatus,
+  type RunningScript,
+  SCRIPTS_TOLD_MAX,
+  withoutQuery,
+} from "../observe/status.ts";
 import type { FromBridge, FromScript, LoopSetup, ToBridge, ToScript } from "../supervisor/messages.ts";
 import { LoopClock } from "../time/clock.ts";
 import { after } from "../time/timer.ts";
@@ -34,7 +42,7 @@ receiveFromSupervisor((message: ToScript) => {
   if (message.kind !== "setup") {
     throw new TypeError(`a script loop's first message is its setup, not ${message.kind}`);
   }
-  const loop = new ScriptLoop(message.setup, new PidTable(message.pids));
+  const loop = new ScriptLoop(message.setup, new PidTable(message.pids), new Metrics(message.metrics));
   receiveFromSupervisor((further: ToScript) => loop.receive(further));
   post({ kind: "ready" });
 });
@@ -50,7 +58,9 @@ class ScriptLoop {
   readonly #log: Logger;
   /** Those of an earlier configuration live on with their scripts. */
   #places: Places;
+  #routes: ReadonlyMap<number, RoutePlaces>;
   readonly #pids: PidTable;
+  readonly #metrics: Metrics;
   readonly #trees = new RemoteTrees(post);
   readonly #runs = new Set<HostedRun>();
   /** The runs of each network loop, by its number. */
@@ -58,11 +68,13 @@ class ScriptLoop {
   #isStopping = false;
   #isDev: boolean;
 
-  constructor(setup: LoopSetup, pids: PidTable) {
+  constructor(setup: LoopSetup, pids: PidTable, metrics: Metrics) {
     const config = setup.config;
     this.#isDev = config.dev;
-    ({ log: this.#log, batch: this.#batch } = loopLogger(config.log.level));
-    this.#places = new Places(config.cgi, routePlaces(config), this.#clock);
+    ({ log: this.#log, batch: this.#batch } = loopLogger(config.log.level, metrics));
+    this.#routes = routePlaces(config);
+    this.#places = new Places(config.cgi, this.#routes, this.#clock);
+    this.#metrics = metrics;
     this.#pids = pids;
   }
 
@@ -74,11 +86,15 @@ class ScriptLoop {
       case "configure": {
         const { config } = message.setup;
         this.#isDev = config.dev;
-        this.#places = new Places(config.cgi, routePlaces(config), this.#clock);
+        this.#routes = routePlaces(config);
+        this.#places = new Places(config.cgi, this.#routes, this.#clock);
         break;
       }
       case "treeEnded":
         this.#trees.ended(message.request);
+        break;
+      case "scriptsWanted":
+        post({ kind: "scripts", request: message.request, scripts: this.#tell() });
         break;
       case "stop":
         this.#stop();
@@ -104,6 +120,8 @@ class ScriptLoop {
       }
       const run = new HostedRun(message, outbox, {
         places: this.#places,
+        metrics: this.#metrics,
+        route: this.#routes.get(message.spec.routeId) ?? NO_ROUTE,
         start: (spec) =>
           startProcess(spec, {
             trees: this.#trees,
@@ -122,6 +140,24 @@ class ScriptLoop {
       this.#runs.add(run);
       if (this.#isStopping) run.end("shutdown");
       else run.apply();
+    };
+  }
+
+  /** What runs, the oldest first, and where requests wait. */
+  #tell(): { running: RunningScript[]; queues: RouteQueueStatus[] } {
+    const running: RunningScript[] = [];
+    const queues = new Map<RoutePlaces, { running: number; waiting: number }>();
+    for (const run of this.#runs) {
+      const queue = queues.get(run.route) ?? { running: 0, waiting: 0 };
+      queues.set(run.route, queue);
+      if (run.isWaiting) queue.waiting++;
+      else queue.running++;
+      const told = run.tell();
+      if (told !== null && running.length < SCRIPTS_TOLD_MAX) running.push(told);
+    }
+    return {
+      running,
+      queues: [...queues].map(([{ path, maxProcesses }, queue]) => ({ route: path, maxProcesses, ...queue })),
     };
   }
 
@@ -178,6 +214,8 @@ class Outbox {
 /** What a hosted run needs of its loop. */
 interface RunHost {
   readonly places: Places;
+  readonly metrics: Metrics;
+  readonly route: RoutePlaces;
   start(spec: ScriptSpec): ScriptRun;
   readonly pids: PidTable;
   /** The run is over and its last message sent. */
@@ -197,6 +235,12 @@ class HostedRun {
   #unconsumedBytes = 0;
   #roomForOutput: PromiseWithResolvers<void> | null = null;
   #isOutputDropped = false;
+  #isWaiting = false;
+  /** Of the process; 0: there is none yet. */
+  #pid = 0;
+  #startedMs = 0;
+  /** Why it is ended before its time. */
+  #reason: EndReason | null = null;
 
   constructor(message: Extract<ToBridge, { kind: "start" }>, outbox: Outbox, host: RunHost) {
     this.spec = message.spec;
@@ -212,11 +256,44 @@ class HostedRun {
       client: this.spec.client,
       granted: () => this.#start(),
       refused: (kind, retryAfterSeconds) => {
+        this.#host.metrics.scriptNotStarted(kind);
         this.#post({ kind: "failed", id: this.#id, failure: { kind, retryAfterSeconds } });
         this.#finish();
       },
     });
     if (this.#isOver) this.#ticket.leave();
+    else this.#setWaiting(this.#run === null);
+  }
+
+  /** Its route. */
+  get route(): RoutePlaces {
+    return this.#host.route;
+  }
+
+  /** Whether it has no place yet. */
+  get isWaiting(): boolean {
+    return this.#isWaiting;
+  }
+
+  /** What the status page is told of it; null: it has no process. */
+  tell(): RunningScript | null {
+    if (this.#pid === 0) return null;
+    const { script, url, requestId } = this.spec;
+    return {
+      pid: this.#pid,
+      script,
+      route: this.route.path,
+      url: withoutQuery(url),
+      requestId,
+      ageMs: performance.now() - this.#startedMs,
+      memoryBytes: null,
+    };
+  }
+
+  #setWaiting(isWaiting: boolean): void {
+    if (isWaiting === this.#isWaiting) return;
+    this.#isWaiting = isWaiting;
+    this.#host.metrics.shift("scriptsWaiting", isWaiting ? 1 : -1);
   }
 
   /** Takes one message of its bridge. */
@@ -246,27 +323,38 @@ class HostedRun {
     this.#isOutputDropped = true;
     this.#resumeOutput();
     if (this.#run !== null) {
+      this.#reason ??= reason;
       this.#tellStderr(this.#run); // what it said so far: within kill_grace it may live on for long
       this.#run.end(reason);
       return;
     }
+    this.#host.metrics.scriptNotStarted(reason);
     this.#post({ kind: "failed", id: this.#id, failure: { kind: "ended", reason } });
     this.#finish();
   }
 
   #start(): void {
     if (this.#isOver) return;
+    this.#setWaiting(false);
     const run = this.#host.start(this.spec);
     this.#run = run;
     this.#input = run.started.then(
       (pid) => {
         this.#host.pids.add(pid);
+        this.#host.metrics.scriptStarted();
+        this.#pid = pid;
+        this.#startedMs = performance.now();
         const message = { kind: "started", id: this.#id, pid } as const;
         // Input waits for it; without input only the clock does.
         if (this.spec.hasInput) this.#post(message);
         else this.#postSoon(message);
       },
-      (error) => this.#post({ kind: "failed", id: this.#id, failure: startFailure(error) }),
+      (error) => {
+        const failure = startFailure(error);
+        const end = failure.kind === "tooLarge" ? "tooLarge" : "notStarted";
+        this.#host.metrics.scriptNotStarted(this.#reason ?? end);
+        this.#post({ kind: "failed", id: this.#id, failure });
+      },
     );
     this.#watch(run);
   }
@@ -277,6 +365,8 @@ class HostedRun {
     const exit = await run.ended;
     if (isStarted) {
       this.#host.pids.remove(await run.started);
+      this.#host.metrics.scriptEnded(this.#reason ?? ownEnd(exit));
+      this.#pid = 0;
       this.#tellStderr(run);
       this.#post({ kind: "exit", id: this.#id, code: exit.code, signal: exit.signal });
     }
@@ -326,6 +416,7 @@ class HostedRun {
   #finish(): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#setWaiting(false);
     this.#ticket?.leave();
     this.#host.over();
   }
@@ -339,15 +430,30 @@ class HostedRun {
   }
 }
 
+/** A route's bounds on its scripts. */
+interface RoutePlaces extends PlaceLimits {
+  readonly path: string;
+}
+
+/** That of a script whose route is no more: its request and a reload have crossed. */
+const NO_ROUTE: RoutePlaces = { path: "", maxProcesses: 0, queue: 0, queueTimeoutMs: 0 };
+
 /** Each cgi route's own bounds. */
-function routePlaces(config: Config): Map<number, PlaceLimits> {
-  const places = new Map<number, PlaceLimits>();
+function routePlaces(config: Config): Map<number, RoutePlaces> {
+  const places = new Map<number, RoutePlaces>();
   for (const { routes } of config.sites) {
-    for (const { id, handler } of routes) {
-      if (handler.kind === "cgi" || handler.kind === "files") places.set(id, handler.run.settings);
+    for (const { id, path, handler } of routes) {
+      if (handler.kind !== "cgi" && handler.kind !== "files") continue;
+      const { maxProcesses, queue, queueTimeoutMs } = handler.run.settings;
+      places.set(id, { path, maxProcesses, queue, queueTimeoutMs });
     }
   }
   return places;
+}
+
+/** How a script that nobody ended has ended. */
+function ownEnd({ code, signal }: ScriptExit): ScriptEnd {
+  return signal !== null ? "signal" : code === 0 ? "ok" : "exit";
 }
 
 function startFailure(error: unknown): StartFailure {

@@ -12,6 +12,7 @@ import type { Batch } from "../observe/batch.ts";
 import type { Logger } from "../observe/logger.ts";
 import { LoopLogger } from "../observe/loop_logger.ts";
 import type { AccessRecord } from "../observe/record.ts";
+import { isStatusShown } from "../observe/status.ts";
 import { AddressSet } from "../route/access.ts";
 import type { Passwords } from "../route/auth.ts";
 import { RateTable } from "../route/rate.ts";
@@ -45,6 +46,8 @@ export class Service {
   readonly trustedProxies: AddressSet;
   /** Takes a finished request for the access log; null: there is none. */
   readonly record: ((record: AccessRecord) => void) | null;
+  /** Whether a route shows the state of the server. */
+  readonly hasStatus: boolean;
 
   /** Makes every route's handler. */
   constructor(setup: LoopSetup, surroundings: ServiceSurroundings) {
@@ -62,6 +65,7 @@ export class Service {
     this.log = new LoopLogger(errorBatch, log.level);
     const format = accessFormat(log.format);
     this.record = log.access === "off" ? null : (record) => accessBatch.add(format(record));
+    this.hasStatus = isStatusShown(setup.config);
     const make = handlerMaker(setup, { ...surroundings, log: this.log });
     const router = new Router(setup.config, make, {
       clock: surroundings.clock,

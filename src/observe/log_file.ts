@@ -22,6 +22,8 @@ export interface LogFileOptions {
   readonly target: string;
   /** Says what is wrong with the log, in one line; on standard error by default. Must not throw. */
   readonly report?: (message: string) => void;
+  /** Told how many lines were lost, as they are. Must not throw. */
+  readonly dropped?: (lines: number) => void;
   /** Bytes that wait at most. */
   readonly queueBytes?: number;
   /** How long to wait after a failure before it is tried again, in milliseconds. */
@@ -38,6 +40,7 @@ const AGAIN_MS = 20;
 export class LogFile {
   readonly #target: string;
   readonly #report: (message: string) => void;
+  readonly #dropped: (lines: number) => void;
   readonly #queueBytes: number;
   readonly #retryMs: number;
   readonly #open: (target: string) => Promise<LogOutput>;
@@ -61,6 +64,7 @@ export class LogFile {
   ) {
     this.#target = options.target;
     this.#report = options.report ?? reportOnStderr;
+    this.#dropped = options.dropped ?? (() => {});
     this.#queueBytes = options.queueBytes ?? 8 * 1024 * 1024;
     this.#retryMs = options.retryMs ?? 1000;
     this.#open = open;
@@ -142,7 +146,10 @@ export class LogFile {
   }
 
   #drop(lines: Uint8Array): void {
-    for (const byte of lines) if (byte === LINE_END) this.#droppedLines++;
+    let count = 0;
+    for (const byte of lines) if (byte === LINE_END) count++;
+    this.#droppedLines += count;
+    this.#dropped(count);
     if (this.#isOverflowing || this.#isDead || this.#isClosed) return;
     this.#isOverflowing = true;
     this.#report(`log ${this.#target}: it takes lines too slowly or not at all, lines are dropped`);

@@ -59,9 +59,9 @@ export const COUNTERS = [
   "connectionsLost",
   /** Requests answered. */
   "requests",
-  /** Bytes read from clients. */
+  /** Bytes read from clients, heads included. */
   "bytesIn",
-  /** Bytes written to clients. */
+  /** Bytes written to clients, heads included. */
   "bytesOut",
   /** Waits that came to their deadline. */
   "timeouts",
@@ -80,10 +80,12 @@ export type Counter = typeof COUNTERS[number];
 export const GAUGES = [
   /** Clients in READ_REQ of whose request no byte has come. */
   "idle",
-  /** Clients in WAIT_CGI whose script has no place yet. */
+  /** Clients in WAIT_CGI whose script has no process yet, or whose request no gateway has taken. */
   "queued",
   /** Scripts that run. */
   "scriptsRunning",
+  /** Requests that wait for a place to run their script in. */
+  "scriptsWaiting",
 ] as const;
 
 /** One of them. */
@@ -148,13 +150,13 @@ export class Metrics {
    * A request was answered.
    *
    * @param status 100 to 599; others are counted as a request without a class.
-   * @param durationMs From its first byte to the end of its answer, in milliseconds.
+   * @param durationMs From its first byte to the end of its answer, in milliseconds; null: it is not measured.
    */
-  answered(status: number, durationMs: number): void {
+  answered(status: number, durationMs: number | null): void {
     this.cells[COUNTER_CELL.requests]++;
     const index = Math.floor(status / 100) - 1;
     if (index >= 0 && index < STATUS_CLASSES.length) this.cells[STATUS_FIRST + index]++;
-    this.latency.record(durationMs);
+    if (durationMs !== null) this.latency.record(durationMs);
   }
 
   /** A script was started. */
@@ -167,6 +169,11 @@ export class Metrics {
   scriptEnded(end: ScriptEnd): void {
     this.cells[END_CELL[end]]++;
     this.cells[GAUGE_CELL.scriptsRunning]--;
+  }
+
+  /** So many scripts are gone with the loop that ran them. */
+  lost(scripts: number): void {
+    this.cells[END_CELL.loopLost] += scripts;
   }
 
   /** A script was wanted and did not start. */

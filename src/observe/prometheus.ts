@@ -4,7 +4,8 @@
  * @module
  */
 
-import { CLIENT_STATES, type Metrics, SCRIPT_ENDS, STATUS_CLASSES } from "./metrics.ts";
+import { CLIENT_STATES, Metrics, SCRIPT_ENDS, STATUS_CLASSES } from "./metrics.ts";
+import type { ServerStatus } from "./status.ts";
 
 /** The media type of {@linkcode formatPrometheus}. */
 export const PROMETHEUS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
@@ -31,22 +32,12 @@ export interface Family {
   readonly samples: readonly Sample[];
 }
 
-/** Facts about the process beside its counts. */
-export interface ProcessFacts {
-  /** The program's version. */
-  readonly version: string;
-  /** Milliseconds since 1970. */
-  readonly startedAtMs: number;
-  /** Network loops at work. */
-  readonly loops: number;
-}
-
 /** Upper ends in milliseconds, each where a bucket of the histogram ends: 256 µs to 134 s. */
 const LE_MS = Array.from({ length: 20 }, (_, index) => 2 ** (index + 8) / 1000);
 
 /** All figures as text. */
-export function formatPrometheus(metrics: Metrics, facts: ProcessFacts): string {
-  return renderFamilies(familiesOf(metrics, facts));
+export function formatPrometheus(status: ServerStatus): string {
+  return renderFamilies(familiesOf(status));
 }
 
 /** The text of some families. */
@@ -78,7 +69,8 @@ function renderValue(value: number): string {
   return String(value);
 }
 
-function familiesOf(metrics: Metrics, facts: ProcessFacts): Family[] {
+function familiesOf(status: ServerStatus): Family[] {
+  const metrics = new Metrics(status.figures);
   const counter = (name: string, help: string, ...samples: Sample[]): Family => ({
     name,
     help,
@@ -92,11 +84,21 @@ function familiesOf(metrics: Metrics, facts: ProcessFacts): Family[] {
     samples,
   });
   return [
-    gauge("pollux_info", "The program; always 1.", { labels: { version: facts.version }, value: 1 }),
-    gauge("pollux_start_time_seconds", "When the program started, in seconds since 1970.", {
-      value: facts.startedAtMs / 1000,
+    gauge("pollux_info", "The program; always 1.", {
+      labels: { version: status.version },
+      value: 1,
     }),
-    gauge("pollux_loops", "Network loops at work.", { value: facts.loops }),
+    gauge("pollux_start_time_seconds", "When the program started, in seconds since 1970.", {
+      value: status.startedAtMs / 1000,
+    }),
+    gauge("pollux_loops", "Network loops at work.", { value: status.loops }),
+    gauge("pollux_memory_bytes", "Memory of the server that is resident, without that of its scripts.", {
+      value: status.memoryBytes,
+    }),
+    counter("pollux_reloads_total", "Configurations read anew, by whether they were taken over.", {
+      labels: { result: "taken" },
+      value: status.reloads.taken,
+    }, { labels: { result: "refused" }, value: status.reloads.refused }),
     gauge(
       "pollux_clients",
       "Connected clients by state.",
@@ -105,7 +107,7 @@ function familiesOf(metrics: Metrics, facts: ProcessFacts): Family[] {
     gauge("pollux_clients_idle", "Clients in READ_REQ of whose request no byte has come.", {
       value: metrics.gauge("idle"),
     }),
-    gauge("pollux_clients_queued", "Clients in WAIT_CGI whose script has no place yet.", {
+    gauge("pollux_clients_queued", "Clients in WAIT_CGI without a process or gateway yet.", {
       value: metrics.gauge("queued"),
     }),
     counter("pollux_connections_total", "Connections accepted.", { value: metrics.counter("connections") }),
@@ -134,6 +136,12 @@ function familiesOf(metrics: Metrics, facts: ProcessFacts): Family[] {
       value: metrics.counter("logLinesDropped"),
     }),
     gauge("pollux_scripts_running", "Scripts that run now.", { value: metrics.gauge("scriptsRunning") }),
+    gauge("pollux_scripts_waiting", "Requests that wait for a place to run their script in.", {
+      value: metrics.gauge("scriptsWaiting"),
+    }),
+    gauge("pollux_scripts_memory_bytes", "Resident memory of all running scripts and what they started.", {
+      value: status.scripts.running.reduce((sum, { memoryBytes }) => sum + (memoryBytes ?? 0), 0),
+    }),
     counter("pollux_scripts_started_total", "Scripts started.", { value: metrics.counter("scriptsStarted") }),
     counter(
       "pollux_scripts_ended_total",

@@ -1,8 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Metrics } from "./metrics.ts";
 import { formatPrometheus, renderFamilies } from "./prometheus.ts";
-
-const FACTS = { version: "0.1.0", startedAtMs: 1_000_500, loops: 2 };
+import { aStatus } from "./status_fixture.ts";
 
 function test(name: string, fn: () => void): void {
   Deno.test({ name, permissions: "none", fn });
@@ -24,7 +23,7 @@ test("renderFamilies() writes help, type and samples, and escapes them", () => {
 test("formatPrometheus() is well-formed, each family once", () => {
   const metrics = new Metrics();
   metrics.answered(200, 1.5);
-  const lines = formatPrometheus(metrics, FACTS).split("\n");
+  const lines = formatPrometheus(aStatus({ figures: metrics.memory })).split("\n");
   assertEquals(lines.pop(), "");
   const names = lines.filter((line) => line.startsWith("# TYPE")).map((line) => line.split(" ")[2]);
   assertEquals(new Set(names).size, names.length);
@@ -39,7 +38,7 @@ test("formatPrometheus() tells the figures", () => {
   metrics.scriptNotStarted("queueFull");
   metrics.answered(404, 0.3);
   metrics.add("bytesOut", 12);
-  const text = formatPrometheus(metrics, FACTS);
+  const text = formatPrometheus(aStatus({ figures: metrics.memory }));
   for (
     const line of [
       'pollux_info{version="0.1.0"} 1',
@@ -59,7 +58,9 @@ test("formatPrometheus() tells the figures", () => {
 test("formatPrometheus() counts durations up to each bound, growing up to all", () => {
   const metrics = new Metrics();
   for (const ms of [0.1, 0.256, 0.257, 1000, 1e9]) metrics.answered(200, ms);
-  const buckets = [...formatPrometheus(metrics, FACTS).matchAll(/_bucket\{le="([^"]+)"\} (\d+)/g)];
+  const buckets = [
+    ...formatPrometheus(aStatus({ figures: metrics.memory })).matchAll(/_bucket\{le="([^"]+)"\} (\d+)/g),
+  ];
   assertEquals(buckets[0].slice(1), ["0.000256", "2"]);
   assertEquals(buckets.at(-1)?.slice(1), ["+Inf", "5"]);
   for (let i = 1; i < buckets.length; i++) assert(Number(buckets[i][2]) >= Number(buckets[i - 1][2]));

@@ -9,10 +9,13 @@
 import type { Config, Listen } from "../config/config.ts";
 import type { Programs } from "../cgi/programs.ts";
 import type { Logger } from "../observe/logger.ts";
-import { METRICS_BYTES } from "../observe/metrics.ts";
+import type { Metrics } from "../observe/metrics.ts";
+import type { RecentError, ScriptsStatus, ServerStatus } from "../observe/status.ts";
 import { after } from "../time/timer.ts";
+import { ConnectionCount } from "../loop/connection_count.ts";
 import { PidTable } from "../loop/pid_table.ts";
 import { RateTable } from "../route/rate.ts";
+import type { Figures } from "./figures.ts";
 import type {
   FromNetwork,
   FromScript,
@@ -41,6 +44,12 @@ export interface LoopsHost {
   readonly connections: SharedArrayBuffer;
   /** The server's own environment. */
   readonly environment: Readonly<Record<string, string>>;
+  /** All loops' figures. */
+  readonly figures: Figures;
+  /** How the server is, with so many steps of the past. */
+  status(historySteps: number): Promise<ServerStatus>;
+  /** A request has failed. */
+  failed(error: RecentError): void;
   /** Takes lines of a loop. */
   writeLog(message: LogMessage): void;
   /** A loop keeps dying: the server cannot go on. */
@@ -70,6 +79,9 @@ const DEATHS_MAX = 5;
 const DEATHS_MS = 10_000;
 /** How long ended scripts may take to be gone. */
 const SCRIPTS_GONE_MS = 3_000;
+/** How long a script loop may take to say what runs. */
+const SCRIPTS_TOLD_MS = 1_000;
+const NO_SCRIPTS: ScriptsStatus = { running: [], queues: [] };
 
 /** So long after the start the script loop starts as well, if no request has wanted it before. */
 const SCRIPT_LOOP_DELAY_MS = 250;
@@ -77,6 +89,9 @@ const SCRIPT_LOOP_DELAY_MS = 250;
 interface NetworkLoop {
   readonly number: number;
   readonly worker: Worker;
+  readonly metrics: Metrics;
+  /** Its part of the number of connections. */
+  readonly connections: SharedArrayBuffer;
   readonly listening: PromiseWithResolvers<void>;
   readonly deaf: PromiseWithResolvers<void>;
   readonly drained: PromiseWithResolvers<void>;
@@ -84,6 +99,7 @@ interface NetworkLoop {
 
 interface ScriptLoopHandle {
   readonly worker: Worker;
+  readonly metrics: Metrics;
   readonly pids: PidTable;
   readonly drained: PromiseWithResolvers<void>;
 }
@@ -113,6 +129,9 @@ export class Loops {
   /** null until a script is wanted. */
   #script: ScriptLoopHandle | null = null;
   #passwords: Worker | null = null;
+  /** Questions to the script loop, by number. */
+  readonly #asked = new Map<number, (scripts: ScriptsStatus) => void>();
+  #lastAsked = 0;
   #isStopping = false;
 
   /**
@@ -187,8 +206,11 @@ export class Loops {
     const isDone = await within(Promise.all(loops.map(({ drained }) => drained.promise)), deadlineMs);
     if (!isDone) this.stopNow();
     await this.#endScripts();
-    for (const { worker } of loops) worker.terminate();
-    this.#script?.worker.terminate();
+    for (const loop of loops) this.#end(loop);
+    if (this.#script !== null) {
+      this.#script.worker.terminate();
+      this.#host.figures.close(this.#script.metrics);
+    }
     this.#passwords?.terminate();
   }
 
@@ -222,16 +244,17 @@ export class Loops {
 
   #setup(loop: number): LoopSetup {
     const { temp, connections } = this.#host;
-    const metrics = new SharedArrayBuffer(METRICS_BYTES);
     const { config, programs } = this.#plan;
-    return { config, programs, loop, temp, metrics, connections, rates: this.#rates };
+    return { config, programs, loop, temp, connections, rates: this.#rates };
   }
 
   #startScriptLoop(): void {
     const memory = PidTable.memory(this.config.cgi.maxProcesses);
     const worker = startWorker("script", scriptPermissions(this.config, this.#plan.runnable));
+    const metrics = this.#host.figures.open();
     const handle: ScriptLoopHandle = {
       worker,
+      metrics,
       pids: new PidTable(memory),
       drained: Promise.withResolvers<void>(),
     };
@@ -242,7 +265,9 @@ export class Loops {
       handle.drained.resolve();
       this.#scriptLoopDied(handle, event.message);
     };
-    worker.postMessage({ kind: "setup", setup: this.#setup(0), pids: memory } satisfies ToScript);
+    worker.postMessage(
+      { kind: "setup", setup: this.#setup(0), metrics: metrics.memory, pids: memory } satisfies ToScript,
+    );
     for (const network of this.#networks) this.#bridge(handle, network);
   }
 
@@ -259,6 +284,9 @@ export class Loops {
       case "rootEnded":
         this.#host.trees.rootEnded(message.pid);
         break;
+      case "scripts":
+        this.#asked.get(message.request)?.(message.scripts);
+        break;
       case "log":
         this.#host.writeLog(message);
         break;
@@ -272,9 +300,31 @@ export class Loops {
 
   async #scriptLoopDied(handle: ScriptLoopHandle, reason: string): Promise<void> {
     handle.worker.terminate();
+    const { figures } = this.#host;
+    figures.close(handle.metrics);
+    figures.own.lost(handle.metrics.gauge("scriptsRunning"));
     if (!this.#isWorthReplacing("script loop", reason)) return;
     this.#startScriptLoop();
     await this.#endOrphans(handle.pids);
+  }
+
+  /** How many network loops there are. */
+  get size(): number {
+    return this.#networks.length;
+  }
+
+  /** What scripts run, and who waits to; nothing where the script loop is too busy to say. */
+  async scripts(): Promise<ScriptsStatus> {
+    if (this.#script === null) return NO_SCRIPTS;
+    const request = ++this.#lastAsked;
+    const { promise, resolve } = Promise.withResolvers<ScriptsStatus>();
+    this.#asked.set(request, resolve);
+    this.#script.worker.postMessage({ kind: "scriptsWanted", request } satisfies ToScript);
+    const giveUp = after(SCRIPTS_TOLD_MS, () => resolve(NO_SCRIPTS));
+    const scripts = await promise;
+    giveUp();
+    this.#asked.delete(request);
+    return scripts;
   }
 
   /**
@@ -324,9 +374,12 @@ export class Loops {
       "network",
       networkPermissions(this.config, this.ports, this.#host.temp, realPath),
     );
+    const metrics = this.#host.figures.open();
     const loop: NetworkLoop = {
       number,
       worker,
+      metrics,
+      connections: ConnectionCount.ownMemory(),
       listening: Promise.withResolvers<void>(),
       deaf: Promise.withResolvers<void>(),
       drained: Promise.withResolvers<void>(),
@@ -346,7 +399,15 @@ export class Loops {
     const setup = this.#setup(number);
     post(
       worker,
-      { kind: "setup", setup, listen, environment, passwords },
+      {
+        kind: "setup",
+        setup,
+        metrics: metrics.memory,
+        ownConnections: loop.connections,
+        listen,
+        environment,
+        passwords,
+      },
       passwords === null ? [] : [passwords],
     );
     if (this.#script !== null) this.#bridge(this.#script, loop);
@@ -367,6 +428,14 @@ export class Loops {
           post(loop.worker, { kind: "socket", request: message.request, heldBytes })
         );
         break;
+      case "statusWanted":
+        this.#host.status(message.historySteps).then((status) =>
+          post(loop.worker, { kind: "status", request: message.request, status })
+        );
+        break;
+      case "failed":
+        this.#host.failed(message.error);
+        break;
       case "refused":
         loop.listening.reject(new ListenError(message.index, message.message));
         break;
@@ -385,7 +454,7 @@ export class Loops {
   }
 
   async #networkLoopDied(loop: NetworkLoop, reason: string): Promise<void> {
-    loop.worker.terminate();
+    this.#end(loop);
     loop.drained.resolve();
     const at = this.#networks.indexOf(loop);
     if (at === -1) return; // its death was told before
@@ -397,6 +466,13 @@ export class Loops {
     } catch (error) {
       this.#host.giveUp(`network loop ${loop.number} cannot be replaced: ${String(error)}`);
     }
+  }
+
+  /** Ends a network loop; nothing of its clients stays counted. */
+  #end({ worker, metrics, connections }: NetworkLoop): void {
+    worker.terminate();
+    this.#host.figures.close(metrics);
+    ConnectionCount.forget(this.#host.connections, connections);
   }
 
   #isWorthReplacing(name: string, reason: string): boolean {

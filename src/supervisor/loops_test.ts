@@ -2,8 +2,11 @@ import { assert, assertEquals, assertInstanceOf, assertMatch, assertStringInclud
 import { resolvePrograms, runnable } from "../cgi/programs.ts";
 import { loadConfig, NO_FLAGS } from "../config/load.ts";
 import { ConnectionCount } from "../loop/connection_count.ts";
+import { aStatus } from "../observe/status_fixture.ts";
+import { Figures } from "./figures.ts";
 import { Loops } from "./loops.ts";
 import { SocketTable } from "./socket_table.ts";
+import { eventually } from "../../tests/support/deadline.ts";
 import { Trees } from "./trees.ts";
 
 /** A set of loops over a folder of its own, whose Workers a test can reach. */
@@ -15,6 +18,7 @@ class Bench implements AsyncDisposable {
   private constructor(
     readonly dir: string,
     readonly loops: Loops,
+    readonly figures: Figures,
     readonly workers: Worker[],
     readonly restore: () => void,
   ) {}
@@ -41,6 +45,7 @@ class Bench implements AsyncDisposable {
       }
     };
     const log = { log: (_level: string, message: string) => bench.#log(message) };
+    const figures = new Figures();
     const loops = new Loops(
       { config: read.config, programs, runnable: runnable(programs), certificates: new Map() },
       new Map(),
@@ -51,11 +56,14 @@ class Bench implements AsyncDisposable {
         temp: dir,
         connections: ConnectionCount.memory(),
         environment: {},
+        figures,
+        status: () => Promise.resolve(aStatus()),
+        failed: () => {},
         writeLog: () => {},
         giveUp: (reason) => bench.gaveUp.push(reason),
       },
     );
-    const bench = new Bench(dir, loops, workers, () => globalThis.Worker = RealWorker);
+    const bench = new Bench(dir, loops, figures, workers, () => globalThis.Worker = RealWorker);
     await loops.start();
     return bench;
   }
@@ -143,6 +151,33 @@ Deno.test("a script loop that dies is replaced: its scripts are ended, their cli
   assertMatch(await bench.ask("/cgi/hello.sh"), /200 OK.*hello/s);
   while (isAlive(pid)) await bench.ask("/");
   assertEquals(bench.gaveUp, []);
+});
+
+Deno.test("what a loop has counted outlives it, its clients and scripts do not", async () => {
+  await using bench = await Bench.start();
+  assertStringIncludes(await bench.ask("/"), "text");
+  const { answer } = await bench.startHanging();
+  await eventually("the script is counted", () => bench.figures.total().gauge("scriptsRunning") === 1);
+  const before = bench.figures.total();
+  assertEquals([before.counter("requests"), before.clients("WAIT_CGI"), before.gauge("scriptsRunning")], [
+    1,
+    1,
+    1,
+  ]);
+  bench.crash("script");
+  await answer;
+  assertStringIncludes(await bench.ask("/cgi/hello.sh"), "hello");
+  assertEquals([bench.figures.total().ends("loopLost"), bench.figures.total().gauge("scriptsRunning")], [
+    1,
+    0,
+  ]);
+  bench.crash("network");
+  await bench.logs("network loop 0 died and is replaced");
+  assertStringIncludes(await bench.askUntilAnswered("/"), "text");
+  const after = bench.figures.total();
+  assertEquals([after.counter("requests"), after.counter("scriptsStarted")], [4, 2]);
+  // The one that was answered may linger.
+  assert(after.clients("WAIT_CGI") === 0 && after.gauge("queued") === 0);
 });
 
 /** Whether a process is there; a zombie, which only waits for its parent, is not. */

@@ -10,6 +10,7 @@
 import type { Config } from "../config/config.ts";
 import type { Programs } from "../cgi/programs.ts";
 import type { EndReason, ScriptSpec, StartFailure } from "../cgi/run.ts";
+import type { RecentError, ScriptsStatus, ServerStatus } from "../observe/status.ts";
 
 /** What every loop gets first. */
 export interface LoopSetup {
@@ -21,8 +22,6 @@ export interface LoopSetup {
   readonly loop: number;
   /** The folder for bodies that are kept whole: private to this process. */
   readonly temp: string;
-  /** The loop's own figures; see `observe/metrics.ts`. */
-  readonly metrics: SharedArrayBuffer;
   /** The number of connections, over all loops. */
   readonly connections: SharedArrayBuffer;
   /** The buckets of `rate`, over all loops; null where no route has any. */
@@ -52,6 +51,10 @@ export type ToNetwork =
   | {
     readonly kind: "setup";
     readonly setup: LoopSetup;
+    /** The loop's own figures, which it writes and others read; see `observe/metrics.ts`. */
+    readonly metrics: SharedArrayBuffer;
+    /** Its part of the number of connections. */
+    readonly ownConnections: SharedArrayBuffer;
     /** The addresses it listens on. */
     readonly listen: readonly ListenOrder[];
     /** The environment that `pass_env` may name. */
@@ -67,6 +70,8 @@ export type ToNetwork =
   | { readonly kind: "configure"; readonly setup: LoopSetup }
   /** The answer to `socketWanted` of the same number; null: the system does not tell. */
   | { readonly kind: "socket"; readonly request: number; readonly heldBytes: number | null }
+  /** How the server is; `request` is that of the question. */
+  | { readonly kind: "status"; readonly request: number; readonly status: ServerStatus }
   /** No new connections; end when the last client is done. */
   | { readonly kind: "drain" }
   /** End at once. */
@@ -83,6 +88,10 @@ export type FromNetwork =
   | { readonly kind: "scriptsWanted" }
   /** How many bytes of one of these sockets, named as in /proc/net/tcp, are sent or to be sent, and not acknowledged? */
   | { readonly kind: "socketWanted"; readonly request: number; readonly names: readonly string[] }
+  /** It wants to know how the server is, with so many steps of the past. */
+  | { readonly kind: "statusWanted"; readonly request: number; readonly historySteps: number }
+  /** A request has failed on the server's side; not all are told where there are many. */
+  | { readonly kind: "failed"; readonly error: RecentError }
   /** An address cannot be listened on. */
   | { readonly kind: "refused"; readonly index: number; readonly message: string }
   | LogMessage
@@ -96,6 +105,8 @@ export type ToScript =
   | {
     readonly kind: "setup";
     readonly setup: LoopSetup;
+    /** The loop's own figures, as a network loop has them. */
+    readonly metrics: SharedArrayBuffer;
     /** Where it keeps the pids of running scripts, for the supervisor to end should the loop die. */
     readonly pids: SharedArrayBuffer;
   }
@@ -105,6 +116,8 @@ export type ToScript =
   | { readonly kind: "bridge"; readonly loop: number; readonly bridge: MessagePort }
   /** The tree that was asked to be ended is gone. */
   | { readonly kind: "treeEnded"; readonly request: number }
+  /** What runs is wanted. */
+  | { readonly kind: "scriptsWanted"; readonly request: number }
   /** Start nothing more, end what runs. */
   | { readonly kind: "stop" };
 
@@ -119,6 +132,8 @@ export type FromScript =
     readonly marks: readonly string[];
   }
   | { readonly kind: "rootEnded"; readonly pid: number }
+  /** What runs; `request` is that of the question. */
+  | { readonly kind: "scripts"; readonly request: number; readonly scripts: ScriptsStatus }
   | LogMessage
   /** Nothing runs any more. */
   | { readonly kind: "drained" };

@@ -11,12 +11,15 @@ import { type Fault, formatFault } from "../config/fault.ts";
 import { LogFile } from "../observe/log_file.ts";
 import { formatErrorLine, isLogged } from "../observe/loop_logger.ts";
 import type { Logger } from "../observe/logger.ts";
+import type { RecentError, ScriptsStatus, ServerStatus } from "../observe/status.ts";
 import { ConnectionCount } from "../loop/connection_count.ts";
 import { CertificateError, readCertificates } from "./certificates.ts";
+import { Figures } from "./figures.ts";
 import { ListenError, Loops, type LoopsHost, type LoopsPlan } from "./loops.ts";
 import type { LogMessage, PemPair } from "./messages.ts";
 import { holdInspectorPort, listenForSignals, type Signals } from "./signals.ts";
 import { SocketTable } from "./socket_table.ts";
+import { StatusDesk } from "./status.ts";
 import { Trees } from "./trees.ts";
 
 /** How the supervisor is started. */
@@ -59,13 +62,15 @@ class Supervisor implements LoopsHost {
   readonly temp: string;
   readonly connections: SharedArrayBuffer;
   readonly environment: Readonly<Record<string, string>>;
+  readonly figures: Figures;
 
   readonly #options: SupervisorOptions;
   #logs: Logs;
   /** One reload at a time. */
   #reloading: Promise<void> = Promise.resolve();
   readonly #done = Promise.withResolvers<number>();
-  readonly #draining = new Set<Promise<void>>();
+  readonly #draining = new Map<Loops, Promise<void>>();
+  readonly #desk: StatusDesk;
   #config: Config;
   #loops: Loops;
   #isStopping = false;
@@ -75,10 +80,12 @@ class Supervisor implements LoopsHost {
   private constructor(
     config: Config,
     options: SupervisorOptions,
+    figures: Figures,
     logs: Logs,
     temp: string,
     certificates: ReadonlyMap<number, PemPair>,
   ) {
+    this.figures = figures;
     this.#config = config;
     this.#options = options;
     this.#logs = logs;
@@ -86,13 +93,20 @@ class Supervisor implements LoopsHost {
     this.connections = ConnectionCount.memory();
     this.environment = Deno.env.toObject();
     this.#loops = new Loops(this.#plan(config, options.programs, certificates), new Map(), this);
+    this.#desk = new StatusDesk({
+      figures,
+      loops: () => this.#allLoops().reduce((sum, { size }) => sum + size, 0),
+      scripts: () => this.#scripts(),
+    });
+    this.#desk.watch(config);
   }
 
   static async create(config: Config, options: SupervisorOptions): Promise<Supervisor> {
     const certificates = await readCertificates(config);
-    const logs = await openLogs(config.log, null);
+    const figures = new Figures();
+    const logs = await openLogs(config.log, null, figures);
     const temp = await Deno.makeTempDir({ dir: config.temp, prefix: "pollux-" });
-    return new Supervisor(config, options, logs, temp, certificates);
+    return new Supervisor(config, options, figures, logs, temp, certificates);
   }
 
   /** Starts, waits for the end, and cleans up. */
@@ -114,7 +128,7 @@ class Supervisor implements LoopsHost {
     signals.close();
     inspector?.close();
     this.#loops.stopNow();
-    await Promise.all([...this.#draining, this.#loops.stop(0)]);
+    await Promise.all([...this.#draining.values(), this.#loops.stop(0)]);
     await this.#cleanUp();
     return status;
   }
@@ -122,6 +136,28 @@ class Supervisor implements LoopsHost {
   /** Lines of a loop. */
   writeLog(message: LogMessage): void {
     this.#logs[message.log]?.write(message.lines);
+  }
+
+  /** How the server is. */
+  status(historySteps: number): Promise<ServerStatus> {
+    return this.#desk.status(historySteps);
+  }
+
+  /** A request has failed. */
+  failed(error: RecentError): void {
+    this.#desk.failed(error);
+  }
+
+  #allLoops(): Loops[] {
+    return [this.#loops, ...this.#draining.keys()];
+  }
+
+  async #scripts(): Promise<ScriptsStatus> {
+    const parts = await Promise.all(this.#allLoops().map((loops) => loops.scripts()));
+    return {
+      running: parts.flatMap(({ running }) => running),
+      queues: parts.flatMap(({ queues }) => queues),
+    };
   }
 
   /** Stops the server with exit status 1. */
@@ -160,17 +196,19 @@ class Supervisor implements LoopsHost {
     if (this.#isStopping) return;
     const read = await this.#options.reload();
     if ("faults" in read) {
+      this.#desk.reloaded("refused");
       for (const fault of read.faults) this.log.log("error", `not reloaded: ${formatFault(fault)}`);
       return;
     }
     const before = this.#logs;
     let logs = before;
     try {
-      logs = await openLogs(read.config.log, { config: this.#config.log, logs });
+      logs = await openLogs(read.config.log, { config: this.#config.log, logs }, this.figures);
       const programs = resolvePrograms(read.config, this.environment["PATH"] ?? "");
       const plan = this.#plan(read.config, programs, await readCertificates(read.config));
       if (!this.#loops.configure(plan)) await this.#replaceLoops(plan);
     } catch (error) {
+      this.#desk.reloaded("refused");
       this.log.log("error", `not reloaded: ${describeStartFailure(error, read.config)}`);
       closeLogs(logs, before);
       return;
@@ -178,6 +216,8 @@ class Supervisor implements LoopsHost {
     this.#config = read.config;
     this.#logs = logs;
     closeLogs(before, logs);
+    this.#desk.reloaded("taken");
+    this.#desk.watch(read.config);
     this.log.log("info", "reloaded the configuration");
   }
 
@@ -195,8 +235,8 @@ class Supervisor implements LoopsHost {
     this.#loops = next;
     await removeSockets(old.config.listen, plan.config.listen);
     const draining = old.stop(plan.config.timeouts.shutdownMs);
-    this.#draining.add(draining);
-    draining.then(() => this.#draining.delete(draining));
+    this.#draining.set(old, draining);
+    draining.then(() => this.#draining.delete(old));
     // Until then a connection may still come to them, and be answered by what was in force before.
     await old.deaf();
   }
@@ -228,13 +268,14 @@ interface Logs {
 async function openLogs(
   config: LogConfig,
   open: { readonly config: LogConfig; readonly logs: Logs } | null,
+  figures: Figures,
 ): Promise<Logs> {
   const access = open?.config.access === config.access
     ? open.logs.access
     : config.access === "off"
     ? null
-    : await openLog(config.access);
-  const error = open?.config.error === config.error ? open.logs.error : await openLog(config.error);
+    : await openLog(config.access, figures);
+  const error = open?.config.error === config.error ? open.logs.error : await openLog(config.error, figures);
   return { access, error };
 }
 
@@ -244,9 +285,9 @@ function closeLogs(logs: Logs, kept: Logs): void {
   if (logs.error !== kept.error) logs.error.close(LOG_FLUSH_MS);
 }
 
-async function openLog(target: string): Promise<LogFile> {
+async function openLog(target: string, { own }: Figures): Promise<LogFile> {
   try {
-    return await LogFile.open({ target });
+    return await LogFile.open({ target, dropped: (lines) => own.add("logLinesDropped", lines) });
   } catch (error) {
     throw new Error(
       `cannot open the log ${target}: ${error instanceof Error ? error.message : String(error)}`,

@@ -104,6 +104,7 @@ export function exchange(facts: ExchangeFacts = {}): Exchange {
     user: null,
     signal: facts.signal ?? new AbortController().signal,
     delegate() {},
+    begun() {},
     notes: { script: null, scriptMs: null, exit: null, error: null },
   };
 }
