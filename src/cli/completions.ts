@@ -23,8 +23,13 @@ export function completions(parsed: ParsedFlags, terminal: Terminal): Promise<nu
     );
     return Promise.resolve(EXIT_USAGE);
   }
-  terminal.out({ bash, zsh, fish }[shell]().join("\n"));
+  terminal.write(new TextEncoder().encode(completionScript(shell)));
   return Promise.resolve(EXIT_OK);
+}
+
+/** What a shell reads, whole. */
+export function completionScript(shell: typeof SHELLS[number]): string {
+  return `${{ bash, zsh, fish }[shell]().join("\n")}\n`;
 }
 
 /** The command that runs where none is named. */

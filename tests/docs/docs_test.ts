@@ -55,7 +55,10 @@ for (const document of DOCUMENTS) {
   });
 
   Deno.test(`${document}: each folder and file of the source that it names is there`, () => {
-    const names = matches(read(document), /`((?:src|tests|cgi-bin|static|bench|docs)\/?[\w./-]*)`/g);
+    const names = matches(
+      read(document),
+      /`((?:src|tests|cgi-bin|static|bench|docs|tasks|packaging)\/?[\w./-]*)`/g,
+    );
     // A newcomer's own script is the one that is not there.
     const missing = names.filter((name) => name !== "cgi-bin/mine.sh" && !exists(new URL(name, REPOSITORY)));
     assertEquals(missing, []);
