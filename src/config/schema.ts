@@ -150,7 +150,11 @@ export const LIMITS = {
   header_count: key(count(), "100", "Number of fields of a request; beyond: 431."),
   body: key(size({ off: FOREVER }), "64MiB", "Longest body of a request; beyond: 413."),
   connections: key(count(), "10000", "Connections at once; beyond: answered 503 and closed."),
-  connections_per_ip: key(count(), "off", "Connections at once from one address; beyond: 503."),
+  connections_per_ip: key(
+    count(),
+    "off",
+    "Connections at once from one address, or one /64 of IPv6; beyond: 503.",
+  ),
   min_rate: key(size({ off: 0 }), "100", "Bytes a second that a body must bring, averaged over 10 s."),
   requests_per_connection: key(count(), "off", "Requests on one connection; it closes after the last."),
 } satisfies Keys;
@@ -349,7 +353,11 @@ export const MODIFIERS = {
   auth: key(complete(AUTH), undefined, "Who may use it, by password."),
   allow: key(list(cidr), undefined, "Only clients from these blocks of addresses."),
   deny: key(list(cidr), [], "No clients from these; beats allow."),
-  rate: key(complete(RATE), undefined, "How often one client address may ask; beyond: 429."),
+  rate: key(
+    complete(RATE),
+    undefined,
+    "How often one client address, or one /64 of IPv6, may ask; beyond: 429.",
+  ),
   headers: key(headers, {}, "Set on every response."),
   body_limit: key(size({ off: FOREVER }), undefined, "Instead of limits.body."),
   compress: key(toggle, undefined, "Compress text; true for files, false for cgi without."),

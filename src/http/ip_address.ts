@@ -32,6 +32,16 @@ export function parseIpAddress(text: string): IpAddress | null {
     : { family: 6, value };
 }
 
+/**
+ * Whose address it is, where clients are counted: itself for IPv4, the /64 that it is in for IPv6, since a single customer has
+ * that many addresses. What is no address is its own.
+ */
+export function customerKey(address: string): string {
+  if (!address.includes(":")) return address;
+  const parsed = parseIpAddress(address);
+  return parsed?.family === 6 ? `${(parsed.value >> 64n).toString(16)}/64` : address;
+}
+
 /** The address as the system writes it: a dotted quad, or IPv6 in the form of RFC 5952. */
 export function formatIpAddress(address: IpAddress): string {
   if (address.family === 4) {

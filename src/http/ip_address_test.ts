@@ -1,6 +1,6 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertNotEquals } from "@std/assert";
 import fc from "fast-check";
-import { formatIpAddress, parseIpAddress } from "./ip_address.ts";
+import { customerKey, formatIpAddress, parseIpAddress } from "./ip_address.ts";
 
 function pure(name: string, fn: () => void): void {
   Deno.test({ name, permissions: "none", fn });
@@ -56,6 +56,14 @@ pure("parseIpAddress() refuses what is no address", () => {
     ...["1:2:3:4:5:6:7:8::", "::1.2.3.256", "1.2.3.4::", "::1.2.3.4:5", ":1:2:3:4:5:6:7", "1.2.3.4:80"],
   ];
   for (const text of refused) assertEquals(parseIpAddress(text), null, text);
+});
+
+pure("customerKey() is the same for all addresses of an IPv6 /64, and for no two of IPv4", () => {
+  assertEquals(customerKey("2001:db8:0:1::1"), customerKey("2001:DB8:0:1:ffff::2"));
+  assertNotEquals(customerKey("2001:db8:0:1::1"), customerKey("2001:db8:0:2::1"));
+  assertNotEquals(customerKey("192.0.2.1"), customerKey("192.0.2.2"));
+  assertEquals(customerKey("fe80::1%eth0"), "fe80::1%eth0");
+  assertEquals(customerKey(""), "");
 });
 
 pure("formatIpAddress() writes every address so that it is read back, as URLs write it", () => {

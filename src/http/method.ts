@@ -55,12 +55,7 @@ export const METHODS: readonly string[] = Object.freeze([
 
 const REGISTERED: ReadonlyMap<string, string> = new Map(METHODS.map((method) => [method, method]));
 
-/** Whether a method is in IANA's registry. Case counts (RFC 9110, 9.1). */
-export function isRegisteredMethod(method: string): boolean {
-  return REGISTERED.has(method);
-}
-
-/** The registered method that these bytes spell; null when there is none. */
+/** The registered method that these bytes spell; null when there is none. Case counts (RFC 9110, 9.1). */
 export function methodOf(bytes: Uint8Array, start: number, end: number): string | null {
   const length = end - start;
   // The three that make up nearly all requests cost no string.

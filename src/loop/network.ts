@@ -10,6 +10,7 @@ import { Client, type ClientHost, type Connection } from "../client/client.ts";
 import type { Config, Limits, Timeouts } from "../config/config.ts";
 import type { Peer } from "../handlers/handler.ts";
 import { formatHttpDate } from "../http/date.ts";
+import { customerKey } from "../http/ip_address.ts";
 import type { Logger } from "../observe/logger.ts";
 import { Metrics } from "../observe/metrics.ts";
 import { RecentErrors } from "../observe/recent_errors.ts";
@@ -212,7 +213,7 @@ class NetworkLoop implements ClientHost, ListenerHost {
 
   /** A trusted proxy has as many connections as its clients need. */
   #countedAddress(address: string): string {
-    return this.trustedProxies.has(address) ? "" : address;
+    return this.trustedProxies.has(address) ? "" : customerKey(address);
   }
 
   over(client: Client): void {

@@ -11,7 +11,7 @@
 
 import type { RateConfig } from "../config/config.ts";
 import { HttpError } from "../http/error.ts";
-import { parseIpAddress } from "../http/ip_address.ts";
+import { customerKey } from "../http/ip_address.ts";
 
 /** Places in which a client's bucket may be: the table is read eight cells at a time. */
 const WAYS = 8;
@@ -156,7 +156,7 @@ export class RateLimit {
    * @throws {HttpError} 429 with Retry-After: it has asked too often.
    */
   check(address: string): void {
-    const key = this.#prefix + clientKey(address);
+    const key = this.#prefix + customerKey(address);
     const waitUs = this.#table.take(key, Math.round(this.#nowMs() * 1000), this.#intervalUs, this.#burst);
     if (waitUs <= 0) return;
     const seconds = Math.max(1, Math.ceil(waitUs / 1_000_000));
@@ -164,11 +164,4 @@ export class RateLimit {
       fields: [["Retry-After", String(seconds)]],
     });
   }
-}
-
-/** Whose bucket: an IPv4 address, or the /64 of an IPv6 one, since a single customer has that many addresses. */
-function clientKey(address: string): string {
-  if (!address.includes(":")) return address;
-  const parsed = parseIpAddress(address);
-  return parsed?.family === 6 ? `${(parsed.value >> 64n).toString(16)}/64` : address;
 }

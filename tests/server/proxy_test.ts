@@ -189,20 +189,32 @@ Deno.test("the PROXY protocol says who the client is, where it is asked for, and
       assertMatch(new TextDecoder().decode(bytes), /^HTTP\/1\.1 400 /);
     },
   );
-  await t.step("connections are counted by the address that it names", async () => {
-    const held: RawClient[] = [];
-    try {
-      for (let i = 0; i < 3; i++) {
-        const client = await server.connect();
-        held.push(client);
-        await client.send("PROXY TCP4 192.0.2.50 10.0.0.1 1 2\r\n" + get("/a.txt"));
-        assertEquals((await client.readResponse()).status, i < 2 ? 200 : 503);
+  await t.step(
+    "connections are counted by the address that it names, by the /64 of an IPv6 one",
+    async () => {
+      const held: RawClient[] = [];
+      try {
+        const counted = [
+          ["TCP4 192.0.2.50 10.0.0.1", 200],
+          ["TCP4 192.0.2.50 10.0.0.1", 200],
+          ["TCP4 192.0.2.50 10.0.0.1", 503],
+          ["TCP4 192.0.2.51 10.0.0.1", 200],
+          ["TCP6 2001:db8:0:1::1 ::1", 200],
+          ["TCP6 2001:db8:0:1:2::2 ::1", 200],
+          ["TCP6 2001:db8:0:1:3::3 ::1", 503],
+          ["TCP6 2001:db8:0:2::3 ::1", 200],
+        ] as const;
+        for (const [addresses, status] of counted) {
+          const client = await server.connect();
+          held.push(client);
+          await client.send(`PROXY ${addresses} 1 2\r\n` + get("/a.txt"));
+          assertEquals((await client.readResponse()).status, status, addresses);
+        }
+      } finally {
+        for (const client of held) client.close();
       }
-      assertEquals((await ask(server, "PROXY TCP4 192.0.2.51 10.0.0.1 1 2\r\n" + get("/a.txt"))).status, 200);
-    } finally {
-      for (const client of held) client.close();
-    }
-  });
+    },
+  );
   assertEquals(octets(binaryHeader(1)).length, 28);
 });
 

@@ -1,5 +1,6 @@
 import { assertEquals, assertMatch, assertNotMatch, assertRejects } from "@std/assert";
 import { join } from "@std/path";
+import { makeCertificate } from "../support/certificate.ts";
 import { eventually, within } from "../support/deadline.ts";
 import { ask, field, get, post, RawClient, textOf } from "../support/raw.ts";
 import { runPollux, TestServer } from "../support/server.ts";
@@ -18,39 +19,6 @@ routes:
   - { path: /, files: ./static }
   - { path: /cgi-bin/, cgi: ./cgi-bin }
 `;
-
-/** A certificate that signs itself, with its key. */
-async function makeCertificate(): Promise<{ cert: string; key: string }> {
-  const dir = await Deno.makeTempDir({ prefix: "pollux-test-" });
-  try {
-    const { success, stderr } = await new Deno.Command("openssl", {
-      args: [
-        ...[
-          "req",
-          "-x509",
-          "-newkey",
-          "ec",
-          "-pkeyopt",
-          "ec_paramgen_curve:prime256v1",
-          "-nodes",
-          "-days",
-          "2",
-        ],
-        ...["-keyout", join(dir, "key.pem"), "-out", join(dir, "cert.pem"), "-subj", "/CN=localhost"],
-        ...["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"],
-        ...["-addext", "basicConstraints=critical,CA:FALSE"],
-      ],
-      stdin: "null",
-    }).output();
-    assertEquals(success, true, new TextDecoder().decode(stderr));
-    const [cert, key] = await Promise.all(
-      ["cert.pem", "key.pem"].map((name) => Deno.readTextFile(join(dir, name))),
-    );
-    return { cert, key };
-  } finally {
-    await Deno.remove(dir, { recursive: true });
-  }
-}
 
 async function connect(port: number, cert: string): Promise<RawClient> {
   return RawClient.over(
