@@ -24,10 +24,16 @@ export interface ListenerHost {
 const PAUSE_MS = 50;
 /** And said again after this long: what lasts is not to fill the log. */
 const SAY_AGAIN_MS = 10_000;
-/** What waits in the accept queue when the server stops is still taken, until none came for this long. */
-const LAST_CALL_MS = 20;
+/**
+ * What waits in the accept queue when the server stops is still taken, until so many looks, this long apart, saw nothing come: looks
+ * and not a time, which would pass for a thread that is kept from running as well.
+ */
+const QUIET_LOOKS = 4;
+const LOOK_MS = 5;
 /** And no longer than this: under a steady stream of new connections it is never quiet. */
-const LAST_CALL_MS_MAX = 200;
+const LAST_CALL_MS_MAX = 2000;
+/** Turns of the microtask queue until an operation that ended at once is known to have. */
+const SETTLING_TURNS = 8;
 const BACKLOG = 4096;
 
 /** A socket that accepts connections. */
@@ -39,8 +45,9 @@ export class Listener {
   readonly #host: ListenerHost;
   readonly #listen: Listen;
   readonly #socket: Deno.Listener<Deno.Conn>;
-  #lastAcceptMs = 0;
+  #accepted = 0;
   #lastSaidMs = -Infinity;
+  #isLastCall = false;
   #isClosed = false;
 
   /**
@@ -59,12 +66,18 @@ export class Listener {
     this.#accept();
   }
 
-  /** Stops accepting; what waits in the queue is taken first. */
+  /**
+   * Stops accepting; what waits in the queue is taken first. The system resets whatever is still there when a socket closes,
+   * so it closes in the moment in which the queue is seen to be empty, or once it has been quiet.
+   */
   async close(): Promise<void> {
     const untilMs = performance.now() + LAST_CALL_MS_MAX;
-    this.#lastAcceptMs = performance.now();
-    while (performance.now() < Math.min(this.#lastAcceptMs + LAST_CALL_MS, untilMs)) {
-      await delay(LAST_CALL_MS / 4);
+    this.#isLastCall = true;
+    let accepted = this.#accepted;
+    for (let quiet = 0; quiet < QUIET_LOOKS && !this.#isClosed && performance.now() < untilMs; quiet++) {
+      await delay(LOOK_MS);
+      if (accepted !== this.#accepted) quiet = -1;
+      accepted = this.#accepted;
     }
     this.closeNow();
   }
@@ -77,11 +90,14 @@ export class Listener {
   }
 
   async #accept(): Promise<void> {
-    while (!this.#isClosed) {
+    let next = this.#socket.accept();
+    for (;;) {
       try {
-        const connection = await this.#socket.accept();
-        this.#lastAcceptMs = performance.now();
+        const connection = await next;
+        next = this.#socket.accept();
+        this.#accepted++;
         this.#take(connection);
+        if (this.#isLastCall && await isPending(next)) this.closeNow();
       } catch (error) {
         if (this.#isClosed) return;
         if (
@@ -90,6 +106,8 @@ export class Listener {
           this.#sayFailure(error);
           await delay(PAUSE_MS);
         }
+        // Closed meanwhile, this fails as well, and ends the loop.
+        next = this.#socket.accept();
       }
     }
   }
@@ -128,6 +146,18 @@ export class Listener {
       host: null,
     };
   }
+}
+
+/**
+ * Whether a promise is not settled yet, given the time in which one that need not wait would be. Right behind an accept that
+ * gave a connection, the next one asks the system at once, so that it waits only where there is no other.
+ */
+async function isPending(promise: Promise<unknown>): Promise<boolean> {
+  let isSettled = false;
+  const settle = () => isSettled = true;
+  promise.then(settle, settle);
+  for (let i = 0; i < SETTLING_TURNS; i++) await null;
+  return !isSettled;
 }
 
 /** A TLS connection has no such switch. */
