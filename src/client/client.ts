@@ -93,8 +93,9 @@ const DISCARD_BYTES_MAX = 256 * 1024;
 const DISCARD_MS = 1_000;
 /** How long a closing connection waits for its client to read the answer and close. */
 const LINGER_MS = 2_000;
-/** How long an idle connection of a stopping server may still send a request that was under way. */
-const DRAIN_IDLE_MS = 200;
+/** How long an idle connection of a stopping server may still send a request that was under way: so many looks at the clock. */
+const DRAIN_LOOK_MS = 50;
+const DRAIN_LOOKS = 4;
 const CLIENT_CLOSED_REQUEST = 499;
 /** An answer that waits in the output's buffer for its last write. */
 const GATHERED = Symbol("gathered");
@@ -125,6 +126,8 @@ export class Client implements Deadline, ExchangeClient {
   #isShakingHands = false;
   #requests = 0;
   #isIdle = false;
+  /** How often the clock has found it idle while the server stops. */
+  #drainLooks = 0;
   #isQueued = false;
   /** When the first byte of the request came. */
   #beganMs = 0;
@@ -227,7 +230,7 @@ export class Client implements Deadline, ExchangeClient {
   drain(): void {
     if (this.#isShakingHands) this.destroy("shutdown");
     if (this.#isIdle) {
-      this.#readDeadlineMs = Math.min(this.#readDeadlineMs, this.#host.clock.now() + DRAIN_IDLE_MS);
+      this.#readDeadlineMs = Math.min(this.#readDeadlineMs, this.#host.clock.now() + DRAIN_LOOK_MS);
     }
   }
 
@@ -264,6 +267,11 @@ export class Client implements Deadline, ExchangeClient {
 
   /** Nobody else writes while a head is read, so the answer to one that does not come is written from here. */
   #expireRead(): void {
+    // After a pause of the whole thread the clock comes first: what has arrived meanwhile is read before the next look.
+    if (this.#isIdle && this.#host.isDraining() && ++this.#drainLooks < DRAIN_LOOKS) {
+      this.#readDeadlineMs = this.now() + DRAIN_LOOK_MS;
+      return;
+    }
     this.#readDeadlineMs = Infinity;
     if (this.#isShakingHands) return this.#host.metrics.add("timeouts");
     if (this.#state === "RES_SENDING") {
@@ -523,7 +531,7 @@ export class Client implements Deadline, ExchangeClient {
 
   #idleDeadline(): number {
     const { clock, timeouts } = this.#host;
-    return clock.coarseMs + (this.#host.isDraining() ? DRAIN_IDLE_MS : timeouts.keepAliveMs);
+    return clock.coarseMs + (this.#host.isDraining() ? DRAIN_LOOK_MS : timeouts.keepAliveMs);
   }
 
   /** The client has closed its sending side between two requests, or within one. */

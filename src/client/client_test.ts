@@ -289,9 +289,22 @@ Deno.test("a stopping server answers what is under way with Connection: close an
 
   const idle = new Bench(() => reply(null));
   await until(() => idle.metrics.gauge("idle") === 1);
+  idle.isDraining = true;
   idle.client.drain();
-  idle.clock.turn(200);
+  for (let looks = 0; looks < 4; looks++) idle.clock.turn(50);
   await idle.gone();
+});
+
+Deno.test("a stopping server that was kept from running reads what has arrived before it closes a connection as idle", async () => {
+  const bench = new Bench(() => reply(text("last")));
+  await until(() => bench.metrics.gauge("idle") === 1);
+  bench.isDraining = true;
+  bench.client.drain();
+  bench.connection.push(GET);
+  // The clock's turn comes first.
+  bench.clock.turn(1000);
+  await bench.expect("last");
+  await bench.leave();
 });
 
 Deno.test("HTTP/1.0 gets content of unknown length by closing, and keep-alive only when asked", async () => {
