@@ -148,6 +148,14 @@ export class RawClient implements Disposable {
     return { bytes: concat(parts), reset };
   }
 
+  /** Reads what is there, or comes first, up to `max` bytes. */
+  async readSome(max: number): Promise<Uint8Array<ArrayBuffer>> {
+    if (this.#unread.length === 0 && !await within("bytes", this.#fill())) {
+      throw new UnexpectedEnd("no more bytes");
+    }
+    return this.#take(Math.min(max, this.#unread.length));
+  }
+
   /** Reads and forgets what comes until it was at least so much; says how much it was. */
   async skipAtLeast(bytes: number): Promise<number> {
     let skipped = this.#unread.length;
