@@ -26,6 +26,12 @@ import { type BadOutput, OutputParser, type ScriptHead } from "./output.ts";
 import { type EndReason, type ScriptExit, type ScriptRun, StartError } from "./run.ts";
 import type { Content } from "./spool.ts";
 
+/**
+ * How long a script may take to be started, beyond its wait in the queue, in milliseconds. Only a loop that starts scripts and
+ * is wedged itself takes so long.
+ */
+const START_MS = 10_000;
+
 /** How long content is held after the header, so that a short answer gets a Content-Length. */
 const HOLD_MS = 10;
 /** How much content is held at most, in bytes. */
@@ -61,7 +67,7 @@ export interface AnswerServices {
 /** What of a route's `cgi` settings shapes an answer. */
 export interface AnswerHandling extends Pick<ScriptHandling, "output" | "contentType"> {
   /** Bounds in time and size. */
-  readonly settings: Pick<CgiSettings, "timeoutMs" | "runLimitMs" | "headBytes">;
+  readonly settings: Pick<CgiSettings, "timeoutMs" | "runLimitMs" | "headBytes" | "queueTimeoutMs">;
 }
 
 /** What all answers of a route have in common. */
@@ -113,6 +119,8 @@ export class ScriptAnswer implements Deadline {
   #told: Told | null = null;
   #pid = 0;
   #startedMs = Infinity;
+  /** When it is given up, if nobody has said by then whether it is started. */
+  readonly #startByMs: number;
   #endedMs = Infinity;
   /** The last sign of life. */
   #signMs = Infinity;
@@ -153,6 +161,8 @@ export class ScriptAnswer implements Deadline {
     this.#readSource = route.readSource ?? null;
     this.#run = run;
     this.#account = account;
+    this.#startByMs = this.#services.clock.now() + this.#handling.settings.queueTimeoutMs + START_MS;
+    this.#services.clock.add(this);
     exchange.signal.addEventListener("abort", this.#aborted);
     run.started.then((pid) => this.#began(pid), () => {}); // A failed start shows when its output is read.
     run.ended.then((exit) => this.#ended(exit));
@@ -160,6 +170,7 @@ export class ScriptAnswer implements Deadline {
 
   /** When the clock has to call: the run limit, or the end of patience with a silent script. */
   get deadlineMs(): number {
+    if (this.#startedMs === Infinity) return this.#startByMs;
     const { timeoutMs, runLimitMs } = this.#handling.settings;
     const runUntilMs = this.#startedMs + runLimitMs;
     if (this.#discarding !== null) return Math.min(runUntilMs, this.#discarding.untilMs);
@@ -170,7 +181,9 @@ export class ScriptAnswer implements Deadline {
   /** A deadline has passed. */
   expire(nowMs: number): void {
     const { timeoutMs, runLimitMs } = this.#handling.settings;
-    if (this.#discarding !== null && nowMs >= this.#discarding.untilMs) {
+    if (this.#startedMs === Infinity) {
+      this.#fault({ kind: "start", failure: { kind: "loopSilent", retryAfterSeconds: 1 } }, "abandoned");
+    } else if (this.#discarding !== null && nowMs >= this.#discarding.untilMs) {
       // Its answer is decided; that it goes on is no failure, but has an end.
       this.#run.end(this.#discarding.reason);
     } else if (nowMs >= this.#startedMs + runLimitMs) {
@@ -500,7 +513,6 @@ export class ScriptAnswer implements Deadline {
     this.#exchange.begun();
     this.#startedMs = this.#services.clock.now();
     this.#signMs = this.#startedMs;
-    if (this.#exit === null && this.#failure === null) this.#services.clock.add(this);
   }
 
   #ended(exit: ScriptExit): void {
@@ -526,7 +538,8 @@ export class ScriptAnswer implements Deadline {
   #fail(error: Error, reason: EndReason): void {
     this.#failure ??= error;
     this.#run.end(reason);
-    // Once it is ended, only its end is awaited.
+    // Only its end is awaited now.
+    this.#services.clock.remove(this);
     this.#services.clock.remove(this);
     this.#reject?.(this.#failure);
   }

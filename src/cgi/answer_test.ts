@@ -589,3 +589,16 @@ test("without an account, and where the client is at fault, nothing more is told
   const error = await refusal(fed.outcome);
   assertEquals([error.status, error instanceof FailedScript], [413, false]);
 });
+
+test("a script of which nobody says that it was started gets 503, soon after its time in the queue", async () => {
+  const { clock, run, outcome } = world({
+    handling: { settings: someSettings({ queueTimeoutMs: 5_000 }) },
+  });
+  clock.turn(14_000);
+  await settle();
+  assertEquals(run.endedFor, []);
+  clock.turn(2_000);
+  const { status, fields } = await refusal(outcome);
+  assertEquals([status, fields], [503, [["Retry-After", "1"]]]);
+  assertEquals([run.endedFor[0], clock.size], ["abandoned", 0]);
+});

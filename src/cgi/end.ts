@@ -53,6 +53,8 @@ function startStatus(failure: StartFailure): number {
     case "queueFull":
     case "queueTimeout":
     case "gatewayBusy":
+    case "loopSilent":
+    case "noRoom":
       return 503;
     case "gatewayTimeout":
       return 504;
@@ -126,9 +128,12 @@ function describeStart(failure: StartFailure): string {
       return "found no place within cgi.queue_timeout; raise cgi.max_processes if the machine can bear it";
     case "tooLarge":
     case "notStarted":
+    case "noRoom":
       return `could not be started: ${failure.message}`;
     case "loopLost":
       return "was lost with the loop that ran it";
+    case "loopSilent":
+      return "was not started: the loop that starts scripts does not answer";
     case "gatewayBusy":
     case "gatewayFailed":
     case "gatewayTimeout":

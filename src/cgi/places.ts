@@ -19,6 +19,22 @@ export interface PlaceLimits {
   readonly queueTimeoutMs: number;
 }
 
+/** A route's own bounds. */
+export interface RoutePlaces {
+  /** What the route is known by over reloads, where `Route.id` may become another's. */
+  readonly key: string;
+  /** Its bounds. */
+  readonly limits: PlaceLimits;
+}
+
+/** Scripts that run beside those of these places and count against the same `maxProcesses`. */
+export interface OtherPlaces {
+  /** Says how many run here. */
+  publish(count: number): void;
+  /** How many run elsewhere. */
+  elsewhere(): number;
+}
+
 /** Who asks for a place. Exactly one of the two is called, once, perhaps before `request` returns; neither after `leave()`. */
 export interface Applicant {
   /** The route whose places it takes, besides the server's. */
@@ -43,16 +59,33 @@ const AVERAGE_WEIGHT = 0.2;
 /** Nobody is told to come back later than this, in seconds: what is seen now says little of then. */
 const RETRY_AFTER_SECONDS_MAX = 120;
 
+/** Nobody tells when a place elsewhere is free: while requests wait for one, it is looked at so often, in milliseconds. */
+const LOOK_ELSEWHERE_MS = 50;
+
+/** There is nothing beside these places. */
+const ALONE: OtherPlaces = { publish() {}, elsewhere: () => 0 };
+
 /** The server's places. */
 export class Places {
   readonly #server: Gauge;
-  readonly #serverLimits: PlaceLimits;
-  readonly #routeLimits: ReadonlyMap<number, PlaceLimits>;
+  #serverLimits: PlaceLimits;
+  #routePlaces: ReadonlyMap<number, RoutePlaces>;
   readonly #clock: Clock;
-  readonly #routes = new Map<number, RouteQueue>();
+  readonly #others: OtherPlaces;
+  /** By key. */
+  readonly #routes = new Map<string, RouteQueue>();
   /** Routes with waiting requests; the first is the next. */
   readonly #turns = new Set<RouteQueue>();
   #isGranting = false;
+  /** Looks again whether there is a place, while somebody waits that only others keep out. */
+  readonly #look: Deadline = {
+    deadlineMs: Infinity,
+    expire: () => {
+      this.#look.deadlineMs = Infinity;
+      this.#clock.remove(this.#look);
+      this.#grantNext();
+    },
+  };
 
   /**
    * Begins with all places free.
@@ -60,12 +93,32 @@ export class Places {
    * @param server The bounds over all routes.
    * @param routes Each cgi route's own bounds, by `Route.id`; a route that is missing has the server's.
    * @param clock For `queueTimeoutMs` and the run times that Retry-After is computed from.
+   * @param others What else takes of the server's places.
    */
-  constructor(server: PlaceLimits, routes: ReadonlyMap<number, PlaceLimits>, clock: Clock) {
+  constructor(
+    server: PlaceLimits,
+    routes: ReadonlyMap<number, RoutePlaces>,
+    clock: Clock,
+    others: OtherPlaces = ALONE,
+  ) {
     this.#server = new Gauge(server.maxProcesses);
     this.#serverLimits = server;
-    this.#routeLimits = routes;
+    this.#routePlaces = routes;
     this.#clock = clock;
+    this.#others = others;
+  }
+
+  /** Other bounds from now on. Who runs and who waits stays so, and counts. */
+  configure(server: PlaceLimits, routes: ReadonlyMap<number, RoutePlaces>): void {
+    this.#serverLimits = server;
+    this.#server.max = server.maxProcesses;
+    this.#routePlaces = routes;
+    for (const { key, limits } of routes.values()) this.#routes.get(key)?.configure(limits);
+    const kept = new Set(Array.from(routes.values(), ({ key }) => key));
+    for (const key of this.#routes.keys()) {
+      if (!kept.has(key)) this.#routes.delete(key); // it lives on with those who run and wait
+    }
+    this.#grantNext();
   }
 
   /** Scripts that hold a place. */
@@ -82,8 +135,7 @@ export class Places {
   request(applicant: Applicant): Ticket {
     const route = this.#route(applicant.routeId);
     const request = new Request(route, applicant, this.#leave, this.#expire);
-    if (!this.#server.isFull && !route.gauge.isFull) {
-      // Nobody of this route waits: with room in both it would have been let in.
+    if (!this.#isFull() && !route.gauge.isFull && route.gauge.waiting === 0) {
       this.#grant(request);
     } else if (
       this.#server.waiting >= this.#serverLimits.queue || route.gauge.waiting >= route.limits.queue
@@ -104,6 +156,7 @@ export class Places {
     } else if (state === "running") {
       const nowMs = this.#clock.now();
       this.#server.ended(request.startedMs, nowMs);
+      this.#others.publish(this.#server.running);
       route.gauge.ended(request.startedMs, nowMs);
       this.#grantNext();
     }
@@ -117,12 +170,17 @@ export class Places {
   };
 
   #route(id: number): RouteQueue {
-    let route = this.#routes.get(id);
+    const { key, limits } = this.#routePlaces.get(id) ?? { key: String(id), limits: this.#serverLimits };
+    let route = this.#routes.get(key);
     if (route === undefined) {
-      route = new RouteQueue(this.#routeLimits.get(id) ?? this.#serverLimits);
-      this.#routes.set(id, route);
+      route = new RouteQueue(limits);
+      this.#routes.set(key, route);
     }
     return route;
+  }
+
+  #isFull(): boolean {
+    return this.#server.isFull || this.#server.running + this.#others.elsewhere() >= this.#server.max;
   }
 
   #grant(request: Request): void {
@@ -130,6 +188,7 @@ export class Places {
     request.state = "running";
     request.startedMs = nowMs;
     this.#server.began(nowMs);
+    this.#others.publish(this.#server.running);
     request.route.gauge.began(nowMs);
     request.applicant.granted();
   }
@@ -143,6 +202,7 @@ export class Places {
     request.deadlineMs = this.#clock.now() +
       Math.min(route.limits.queueTimeoutMs, this.#serverLimits.queueTimeoutMs);
     this.#clock.add(request);
+    this.#lookElsewhere();
   }
 
   #dequeue(request: Request): void {
@@ -166,11 +226,20 @@ export class Places {
     } finally {
       this.#isGranting = false;
     }
+    this.#lookElsewhere();
+  }
+
+  /** Where it is others that keep somebody out, no end of a script here will let him in. */
+  #lookElsewhere(): void {
+    if (this.#look.deadlineMs !== Infinity) return;
+    if (this.#server.waiting === 0 || this.#server.isFull || !this.#isFull()) return;
+    this.#look.deadlineMs = this.#clock.now() + LOOK_ELSEWHERE_MS;
+    this.#clock.add(this.#look);
   }
 
   /** Whose turn it is; null where nobody waits, or all who wait have to go on. */
   #next(): Request | null {
-    if (this.#server.isFull) return null;
+    if (this.#isFull()) return null;
     for (const route of this.#turns) {
       if (route.gauge.isFull) continue;
       const request = route.first();
@@ -222,7 +291,7 @@ class Request implements Ticket, Deadline {
 
 /** Who waits at one route, by client. */
 class RouteQueue {
-  readonly limits: PlaceLimits;
+  limits: PlaceLimits;
   readonly gauge: Gauge;
   /** Clients that wait; the first is the next. Each one's requests in their order. */
   readonly #clients = new Map<string, Set<Request>>();
@@ -230,6 +299,11 @@ class RouteQueue {
   constructor(limits: PlaceLimits) {
     this.limits = limits;
     this.gauge = new Gauge(limits.maxProcesses);
+  }
+
+  configure(limits: PlaceLimits): void {
+    this.limits = limits;
+    this.gauge.max = limits.maxProcesses;
   }
 
   add(request: Request): void {
@@ -260,7 +334,7 @@ class RouteQueue {
 
 /** What is seen of the server's or a route's places. */
 class Gauge {
-  readonly #max: number;
+  max: number;
   running = 0;
   waiting = 0;
   #startedSumMs = 0;
@@ -268,11 +342,11 @@ class Gauge {
   #averageMs = 0;
 
   constructor(max: number) {
-    this.#max = max;
+    this.max = max;
   }
 
   get isFull(): boolean {
-    return this.running >= this.#max;
+    return this.running >= this.max;
   }
 
   began(nowMs: number): void {
@@ -293,6 +367,6 @@ class Gauge {
   waitMs(nowMs: number): number {
     if (!this.isFull || this.running === 0) return 0;
     const ageMs = nowMs - this.#startedSumMs / this.running;
-    return Math.max(this.#averageMs, ageMs) * (this.waiting + 1) / this.#max;
+    return Math.max(this.#averageMs, ageMs) * (this.waiting + 1) / this.max;
   }
 }

@@ -6,7 +6,7 @@
 
 import { assertEquals } from "@std/assert";
 import { ManualClock } from "../time/clock.ts";
-import { type PlaceLimits, Places, type Ticket } from "./places.ts";
+import { type OtherPlaces, type PlaceLimits, Places, type RoutePlaces, type Ticket } from "./places.ts";
 
 const OPEN: PlaceLimits = { maxProcesses: 100, queue: 100, queueTimeoutMs: 10_000 };
 
@@ -20,10 +20,20 @@ interface World {
   news(): string[];
 }
 
-function world(server: Partial<PlaceLimits>, routes: Record<number, Partial<PlaceLimits>> = {}): World {
+/** Each route's bounds, by its id, which is its key as well. */
+function routePlaces(routes: Record<number, Partial<PlaceLimits>>): Map<number, RoutePlaces> {
+  return new Map(
+    Object.entries(routes).map(([id, own]) => [Number(id), { key: id, limits: { ...OPEN, ...own } }]),
+  );
+}
+
+function world(
+  server: Partial<PlaceLimits>,
+  routes?: Record<number, Partial<PlaceLimits>>,
+  others?: OtherPlaces,
+): World {
   const clock = new ManualClock();
-  const limits = Object.entries(routes).map(([id, own]) => [Number(id), { ...OPEN, ...own }] as const);
-  const places = new Places({ ...OPEN, ...server }, new Map(limits), clock);
+  const places = new Places({ ...OPEN, ...server }, routePlaces(routes ?? {}), clock, others);
   const events: string[] = [];
   return {
     clock,
@@ -214,4 +224,54 @@ test("an applicant may leave as soon as it is granted", () => {
   }
   first.leave();
   assertEquals([granted, places.running, places.waiting, clock.size], [50, 0, 0, 0]);
+});
+
+test("holds those who run and those who come to the bounds that are configured now", () => {
+  const { ask, news, places } = world({ maxProcesses: 2 });
+  const [a, b] = [ask("a"), ask("b")];
+  ask("c");
+  places.configure({ ...OPEN, maxProcesses: 1 }, new Map());
+  a.leave();
+  assertEquals(news(), ["a+", "b+"]);
+  b.leave();
+  assertEquals(news(), ["c+"]);
+  ask("d");
+  places.configure({ ...OPEN, maxProcesses: 3 }, new Map());
+  assertEquals(news(), ["d+"]);
+});
+
+test("counts a route's scripts on after a change that leaves the route in place", () => {
+  const { ask, news, places } = world({}, { 0: { maxProcesses: 1 } });
+  const a = ask("a");
+  places.configure(OPEN, new Map([[7, { key: "0", limits: { ...OPEN, maxProcesses: 1 } }]]));
+  ask("b", 7);
+  assertEquals(news(), ["a+"]);
+  a.leave();
+  assertEquals(news(), ["b+"]);
+});
+
+test("gives a route of another key places of its own, though it has the id of one that was", () => {
+  const { ask, news, places } = world({}, { 0: { maxProcesses: 1 } });
+  ask("a");
+  places.configure(OPEN, new Map([[0, { key: "another", limits: { ...OPEN, maxProcesses: 1 } }]]));
+  ask("b");
+  assertEquals(news(), ["a+", "b+"]);
+});
+
+test("counts what runs elsewhere, and looks again for whom that keeps out", () => {
+  let elsewhere = 1;
+  const published: number[] = [];
+  const others = { publish: (count: number) => published.push(count), elsewhere: () => elsewhere };
+  const { ask, news, clock } = world({ maxProcesses: 2 }, {}, others);
+  const a = ask("a");
+  const b = ask("b");
+  clock.turn(50);
+  assertEquals(news(), ["a+"]);
+  elsewhere = 0;
+  clock.turn(50);
+  assertEquals(news(), ["b+"]);
+  a.leave();
+  b.leave();
+  clock.turn(50);
+  assertEquals([published, clock.size], [[1, 2, 1, 0], 0]);
 });

@@ -7,6 +7,7 @@
  */
 
 import { giveBuffer } from "../buffers.ts";
+import { isShortage } from "../shortage.ts";
 import { delay } from "../time/timer.ts";
 import { Pipe } from "./pipe.ts";
 import {
@@ -109,6 +110,10 @@ function startFailure(error: unknown, spec: ScriptSpec): StartFailure {
   if (!(error instanceof Error)) throw error;
   if ("code" in error && error.code === "E2BIG") {
     return { kind: "tooLarge", message: "environment and arguments are more than the system takes" };
+  }
+  if (isShortage(error)) {
+    const message = `the system has no room for ${spec.program} now: ${error.message}`;
+    return { kind: "noRoom", message, retryAfterSeconds: 1 };
   }
   if (error instanceof Deno.errors.NotFound) {
     // Deno says NotFound for a missing folder, a missing program and a missing interpreter alike.

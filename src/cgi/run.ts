@@ -54,7 +54,11 @@ export type StartFailure =
   | { readonly kind: "queueFull" | "queueTimeout"; readonly retryAfterSeconds: number }
   | { readonly kind: "tooLarge"; readonly message: string }
   | { readonly kind: "notStarted"; readonly message: string }
+  /** The system lacks something that it may have again in a moment. */
+  | { readonly kind: "noRoom"; readonly message: string; readonly retryAfterSeconds: number }
   | { readonly kind: "loopLost" }
+  /** The loop that starts scripts has not said a word. */
+  | { readonly kind: "loopSilent"; readonly retryAfterSeconds: number }
   /** Of gateways: no connection is free, cannot be had, takes too long, or breaks off. */
   | { readonly kind: "gatewayBusy"; readonly message: string; readonly retryAfterSeconds: number }
   | { readonly kind: "gatewayFailed" | "gatewayTimeout"; readonly message: string }

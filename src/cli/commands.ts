@@ -4,6 +4,7 @@
  * @module
  */
 
+import { holdSignals } from "../supervisor/signals.ts";
 import type { Command } from "./command.ts";
 import { CONFIG_FLAG, EXEC_FLAGS, SERVE_FLAGS } from "./flags.ts";
 
@@ -24,7 +25,11 @@ export const COMMANDS: readonly Command[] = [
       ["pollux ./site --listen :8000", "a folder, to the whole network"],
       ["pollux ./script.py --dev", "one script, its failures in the browser"],
     ],
-    load: async () => (await import("./serve.ts")).serve,
+    load: async () => {
+      const signals = holdSignals();
+      const { serve } = await import("./serve.ts");
+      return (parsed, terminal) => serve(parsed, terminal, signals);
+    },
   },
   {
     name: "check",

@@ -8,12 +8,17 @@ import { resolvePrograms } from "../cgi/programs.ts";
 import { missingInterpreters } from "../config/warnings.ts";
 import type { Config } from "../config/config.ts";
 import { type ConfigFlags, DEFAULT_FILE, loadConfig, type LoadResult } from "../config/load.ts";
+import type { HeldSignals } from "../supervisor/signals.ts";
 import { EXIT_USAGE } from "./command.ts";
 import { flagValue, type ParsedFlags } from "./flags.ts";
 import { sayFaults, sayUsage, type Terminal } from "./terminal.ts";
 
-/** Serves until a signal stops it. */
-export async function serve(parsed: ParsedFlags, terminal: Terminal): Promise<number> {
+/** Serves until one of the signals stops it. */
+export async function serve(
+  parsed: ParsedFlags,
+  terminal: Terminal,
+  signals: HeldSignals,
+): Promise<number> {
   const [positional] = parsed.positionals;
   if (positional !== undefined && parsed.flags.has("root")) {
     sayUsage(terminal, `--root and ${JSON.stringify(positional)} name the same thing: give one`, "serve");
@@ -49,7 +54,7 @@ export async function serve(parsed: ParsedFlags, terminal: Terminal): Promise<nu
   });
   sayFaults(terminal, [...warnings, ...missing]);
   const { runSupervisor } = await import("../supervisor/supervisor.ts");
-  return await runSupervisor(config, { programs, reload: load });
+  return await runSupervisor(config, { programs, signals, reload: load });
 }
 
 /** The same, but that standard output stays silent and only warnings and errors are said. */

@@ -28,6 +28,7 @@ import type { AccessRecord } from "../observe/record.ts";
 import type { RecentError } from "../observe/status.ts";
 import type { Clock, Deadline } from "../time/clock.ts";
 import type { AddressSet } from "../route/access.ts";
+import { isShortage } from "../shortage.ts";
 import type { Answerer } from "./answerer.ts";
 import type { BodyLimits } from "./body.ts";
 import { ClientExchange, type ExchangeClient } from "./exchange.ts";
@@ -609,7 +610,11 @@ export class Client implements Deadline, ExchangeClient {
   }
 
   #errorReply(exchange: ClientExchange, error: unknown): Reply | Promise<Reply> {
-    const refusal = error instanceof HttpError ? this.#worst(exchange, error) : this.#bug(exchange, error);
+    const refusal = error instanceof HttpError
+      ? this.#worst(exchange, error)
+      : isShortage(error)
+      ? this.#shortage(exchange, error)
+      : this.#bug(exchange, error);
     if (refusal.status >= 500) exchange.notes.error ??= refusal.message;
     return this.#host.answerer.refuse(exchange, refusal);
   }
@@ -624,6 +629,12 @@ export class Client implements Deadline, ExchangeClient {
       if (worse instanceof HttpError) return worse;
       throw worse;
     }
+  }
+
+  #shortage(exchange: ClientExchange, error: unknown): HttpError {
+    const { target } = exchange.head;
+    this.#host.log.log("warn", `[${exchange.id}] ${target}: ${String(error)}; answered with 503`);
+    return new HttpError(503, "the system lacks something", { fields: [["Retry-After", "1"]] });
   }
 
   #bug(exchange: ClientExchange, error: unknown): HttpError {

@@ -67,7 +67,8 @@ class Gateway {
     const handling: AnswerHandling = {
       output: "cgi",
       contentType: null,
-      settings: { timeoutMs, headBytes, runLimitMs: Infinity },
+      // The pool has deadlines of its own for what comes before a request is on its way.
+      settings: { timeoutMs, headBytes, runLimitMs: Infinity, queueTimeoutMs: Infinity },
     };
     this.#answerRoute = { handling, noun: `${kind} ${this.#where}`, services, sendfile: null };
     // One loop's idle connection may hold the very process that another loop's request waits for.

@@ -16,12 +16,17 @@ import { openUnixSocket } from "./unix_socket.ts";
 export interface ListenerHost {
   /** The error log. */
   readonly log: Logger;
-  /** Takes a connection, which is its own from then on. */
-  accept(connection: Connection, peer: Peer, listenIndex: number): void;
+  /** Takes a connection, which is its own from then on. Whether it is served; otherwise it is turned away. */
+  accept(connection: Connection, peer: Peer, listenIndex: number): boolean;
 }
 
 /** Out of descriptors `accept` fails at once, each time: it is tried again after this long. */
 const PAUSE_MS = 50;
+/**
+ * Connections that wait are accepted without a turn of the event loop in between, but are closed only in one: after so many that
+ * were turned away there is one, or a flood would use up the descriptors.
+ */
+const REFUSED_AT_ONCE = 4;
 /** And said again after this long: what lasts is not to fill the log. */
 const SAY_AGAIN_MS = 10_000;
 /**
@@ -46,6 +51,7 @@ export class Listener {
   readonly #listen: Listen;
   readonly #socket: Deno.Listener<Deno.Conn>;
   #accepted = 0;
+  #refused = 0;
   #lastSaidMs = -Infinity;
   #isLastCall = false;
   #isClosed = false;
@@ -94,9 +100,10 @@ export class Listener {
     for (;;) {
       try {
         const connection = await next;
-        next = this.#socket.accept();
         this.#accepted++;
-        this.#take(connection);
+        const isTaken = this.#take(connection);
+        if (!isTaken && ++this.#refused % REFUSED_AT_ONCE === 0) await delay(0);
+        next = this.#socket.accept();
         if (this.#isLastCall && await isPending(next)) this.closeNow();
       } catch (error) {
         if (this.#isClosed) return;
@@ -112,15 +119,15 @@ export class Listener {
     }
   }
 
-  #take(connection: Deno.Conn): void {
+  #take(connection: Deno.Conn): boolean {
     let peer: Peer;
     try {
       peer = this.#peer(connection);
     } catch {
       connection.close(); // it was reset before it was looked at
-      return;
+      return true;
     }
-    this.#host.accept(connection, peer, this.#index);
+    return this.#host.accept(connection, peer, this.#index);
   }
 
   #sayFailure(error: unknown): void {

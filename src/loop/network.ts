@@ -26,7 +26,7 @@ import { BridgedScripts } from "./bridge.ts";
 import { ConnectionCount } from "./connection_count.ts";
 import { Listener, type ListenerHost } from "./listener.ts";
 import { logBatch } from "./logs.ts";
-import { refuseConnection } from "./refusal.ts";
+import { Refusals } from "./refusal.ts";
 import { RemoteVerifier } from "./remote_verifier.ts";
 import { socketNames } from "./socket_name.ts";
 import { Service, type ServiceSurroundings } from "./service.ts";
@@ -59,6 +59,7 @@ class NetworkLoop implements ClientHost, ListenerHost {
   readonly #clients = new Map<Client, string>();
   readonly #listeners: Listener[] = [];
   readonly #connections: ConnectionCount;
+  readonly #refusals = new Refusals(this.clock);
   readonly #requestIdPrefix: string;
   readonly #socketQuestions = new Map<number, (heldBytes: number | null) => void>();
   #socketQuestionCount = 0;
@@ -171,6 +172,9 @@ class NetworkLoop implements ClientHost, ListenerHost {
       case "stop":
         this.#stop();
         break;
+      case "areYouThere":
+        post({ kind: "here" });
+        break;
       case "setup":
         throw new TypeError("a network loop is set up once");
       default:
@@ -178,17 +182,18 @@ class NetworkLoop implements ClientHost, ListenerHost {
     }
   }
 
-  accept(connection: Connection, peer: Peer, listenIndex: number): void {
+  accept(connection: Connection, peer: Peer, listenIndex: number): boolean {
     const address = this.hasProxyProtocol(listenIndex) ? "" : this.#countedAddress(peer.address);
     if (!this.#connections.enter(address, this.limits)) {
-      refuseConnection(connection, this.clock);
+      this.#refusals.refuse(connection, this.limits.connections);
       this.metrics.add("connectionsRefused");
-      return;
+      return false;
     }
     this.metrics.add("connections");
     const client = new Client(connection, peer, listenIndex, this);
     this.#clients.set(client, address);
     client.serve();
+    return true;
   }
 
   /** What is not Linux does not tell. */

@@ -6,10 +6,12 @@
  */
 
 import { verifyPassword } from "../route/verify_password.ts";
-import type { PasswordAnswer, PasswordQuestion, ToPasswords } from "../supervisor/messages.ts";
-import { receiveFromSupervisor } from "./worker.ts";
+import type { PasswordAnswer, PasswordQuestion, SignOfLife, ToPasswords } from "../supervisor/messages.ts";
+import { postToSupervisor, receiveFromSupervisor } from "./worker.ts";
 
-receiveFromSupervisor(({ port }: ToPasswords) => {
+receiveFromSupervisor((message: ToPasswords) => {
+  if (message.kind === "areYouThere") return postToSupervisor({ kind: "here" } satisfies SignOfLife);
+  const { port } = message;
   port.onmessage = async ({ data }: MessageEvent<PasswordQuestion>) => {
     const isGood = await verifyPassword(data.password, data.hash);
     port.postMessage({ id: data.id, isGood } satisfies PasswordAnswer);

@@ -8,7 +8,7 @@
  */
 
 import { giveBuffer, isInBuffer } from "../buffers.ts";
-import { type PlaceLimits, Places, type Ticket } from "../cgi/places.ts";
+import { Places, type RoutePlaces, type Ticket } from "../cgi/places.ts";
 import { startProcess } from "../cgi/process.ts";
 import {
   type EndReason,
@@ -22,6 +22,7 @@ import { DEV_TAIL_BYTES, TAIL_BYTES } from "../cgi/stderr.ts";
 import type { Config } from "../config/config.ts";
 import type { Batch } from "../observe/batch.ts";
 import type { Logger } from "../observe/logger.ts";
+import { LoopLogger } from "../observe/loop_logger.ts";
 import { Metrics, type ScriptEnd } from "../observe/metrics.ts";
 import {
   type RouteQueueStatus,
@@ -35,6 +36,7 @@ import { after } from "../time/timer.ts";
 import { WINDOW_BYTES, windowCost } from "./bridge.ts";
 import { loopLogger } from "./logs.ts";
 import { PidTable } from "./pid_table.ts";
+import { RunningScripts } from "./running_scripts.ts";
 import { RemoteTrees } from "./remote_trees.ts";
 import { postToSupervisor, receiveFromSupervisor } from "./worker.ts";
 
@@ -42,7 +44,13 @@ receiveFromSupervisor((message: ToScript) => {
   if (message.kind !== "setup") {
     throw new TypeError(`a script loop's first message is its setup, not ${message.kind}`);
   }
-  const loop = new ScriptLoop(message.setup, new PidTable(message.pids), new Metrics(message.metrics));
+  const running = new RunningScripts(message.running.memory, message.running.slot);
+  const loop = new ScriptLoop(
+    message.setup,
+    new PidTable(message.pids),
+    running,
+    new Metrics(message.metrics),
+  );
   receiveFromSupervisor((further: ToScript) => loop.receive(further));
   post({ kind: "ready" });
 });
@@ -55,10 +63,9 @@ function post(message: FromScript): void {
 class ScriptLoop {
   readonly #clock = new LoopClock();
   readonly #batch: Batch;
-  readonly #log: Logger;
-  /** Those of an earlier configuration live on with their scripts. */
-  #places: Places;
-  #routes: ReadonlyMap<number, RoutePlaces>;
+  #log: Logger;
+  readonly #places: Places;
+  #routes: ReadonlyMap<number, ScriptRoute>;
   readonly #pids: PidTable;
   readonly #metrics: Metrics;
   readonly #trees = new RemoteTrees(post);
@@ -68,12 +75,12 @@ class ScriptLoop {
   #isStopping = false;
   #isDev: boolean;
 
-  constructor(setup: LoopSetup, pids: PidTable, metrics: Metrics) {
+  constructor(setup: LoopSetup, pids: PidTable, running: RunningScripts, metrics: Metrics) {
     const config = setup.config;
     this.#isDev = config.dev;
     ({ log: this.#log, batch: this.#batch } = loopLogger(config.log.level, metrics));
-    this.#routes = routePlaces(config);
-    this.#places = new Places(config.cgi, this.#routes, this.#clock);
+    this.#routes = scriptRoutes(config);
+    this.#places = new Places(config.cgi, this.#routes, this.#clock, running);
     this.#metrics = metrics;
     this.#pids = pids;
   }
@@ -86,8 +93,9 @@ class ScriptLoop {
       case "configure": {
         const { config } = message.setup;
         this.#isDev = config.dev;
-        this.#routes = routePlaces(config);
-        this.#places = new Places(config.cgi, this.#routes, this.#clock);
+        this.#log = new LoopLogger(this.#batch, config.log.level);
+        this.#routes = scriptRoutes(config);
+        this.#places.configure(config.cgi, this.#routes);
         break;
       }
       case "treeEnded":
@@ -98,6 +106,9 @@ class ScriptLoop {
         break;
       case "stop":
         this.#stop();
+        break;
+      case "areYouThere":
+        post({ kind: "here" });
         break;
       case "setup":
         throw new TypeError("a script loop is set up once");
@@ -146,7 +157,7 @@ class ScriptLoop {
   /** What runs, the oldest first, and where requests wait. */
   #tell(): { running: RunningScript[]; queues: RouteQueueStatus[] } {
     const running: RunningScript[] = [];
-    const queues = new Map<RoutePlaces, { running: number; waiting: number }>();
+    const queues = new Map<ScriptRoute, { running: number; waiting: number }>();
     for (const run of this.#runs) {
       const queue = queues.get(run.route) ?? { running: 0, waiting: 0 };
       queues.set(run.route, queue);
@@ -157,7 +168,11 @@ class ScriptLoop {
     }
     return {
       running,
-      queues: [...queues].map(([{ path, maxProcesses }, queue]) => ({ route: path, maxProcesses, ...queue })),
+      queues: [...queues].map(([{ path, limits }, queue]) => ({
+        route: path,
+        maxProcesses: limits.maxProcesses,
+        ...queue,
+      })),
     };
   }
 
@@ -215,7 +230,7 @@ class Outbox {
 interface RunHost {
   readonly places: Places;
   readonly metrics: Metrics;
-  readonly route: RoutePlaces;
+  readonly route: ScriptRoute;
   start(spec: ScriptSpec): ScriptRun;
   readonly pids: PidTable;
   /** The run is over and its last message sent. */
@@ -266,7 +281,7 @@ class HostedRun {
   }
 
   /** Its route. */
-  get route(): RoutePlaces {
+  get route(): ScriptRoute {
     return this.#host.route;
   }
 
@@ -431,21 +446,21 @@ class HostedRun {
 }
 
 /** A route's bounds on its scripts. */
-interface RoutePlaces extends PlaceLimits {
+interface ScriptRoute extends RoutePlaces {
   readonly path: string;
 }
 
 /** That of a script whose route is no more: its request and a reload have crossed. */
-const NO_ROUTE: RoutePlaces = { path: "", maxProcesses: 0, queue: 0, queueTimeoutMs: 0 };
+const NO_ROUTE: ScriptRoute = { key: "", path: "", limits: { maxProcesses: 0, queue: 0, queueTimeoutMs: 0 } };
 
 /** Each cgi route's own bounds. */
-function routePlaces(config: Config): Map<number, RoutePlaces> {
-  const places = new Map<number, RoutePlaces>();
-  for (const { routes } of config.sites) {
+function scriptRoutes(config: Config): Map<number, ScriptRoute> {
+  const places = new Map<number, ScriptRoute>();
+  for (const { hosts, listen, routes } of config.sites) {
     for (const { id, path, handler } of routes) {
       if (handler.kind !== "cgi" && handler.kind !== "files") continue;
-      const { maxProcesses, queue, queueTimeoutMs } = handler.run.settings;
-      places.set(id, { path, maxProcesses, queue, queueTimeoutMs });
+      const key = JSON.stringify([hosts, listen, path]);
+      places.set(id, { key, path, limits: handler.run.settings });
     }
   }
   return places;

@@ -14,6 +14,7 @@ import type { RecentError, ScriptsStatus, ServerStatus } from "../observe/status
 import { after } from "../time/timer.ts";
 import { ConnectionCount } from "../loop/connection_count.ts";
 import { PidTable } from "../loop/pid_table.ts";
+import { RunningScripts } from "../loop/running_scripts.ts";
 import { RateTable } from "../route/rate.ts";
 import type { Figures } from "./figures.ts";
 import type {
@@ -22,13 +23,23 @@ import type {
   LogMessage,
   LoopSetup,
   PemPair,
+  Question,
   ToNetwork,
   ToPasswords,
   ToScript,
 } from "./messages.ts";
-import { type LoopPermissions, networkPermissions, NOTHING, scriptPermissions } from "./permissions.ts";
+import type { Reserve } from "./descriptors.ts";
+import {
+  type LoopPermissions,
+  needsPasswordLoop,
+  needsScriptLoop,
+  networkPermissions,
+  NOTHING,
+  scriptPermissions,
+} from "./permissions.ts";
 import type { SocketTable } from "./socket_table.ts";
 import type { Trees } from "./trees.ts";
+import { ASK_MS, Watch } from "./watch.ts";
 
 /** What a set of loops needs of the supervisor. */
 export interface LoopsHost {
@@ -42,6 +53,12 @@ export interface LoopsHost {
   readonly temp: string;
   /** The number of connections, over all loops. */
   readonly connections: SharedArrayBuffer;
+  /** The number of scripts, over all loops. */
+  readonly running: SharedArrayBuffer;
+  /** Descriptors for a Worker that is to be started. */
+  readonly reserve: Reserve;
+  /** How often loops are asked whether they are there, in milliseconds. */
+  readonly askMs?: number;
   /** The server's own environment. */
   readonly environment: Readonly<Record<string, string>>;
   /** All loops' figures. */
@@ -83,12 +100,16 @@ const SCRIPTS_GONE_MS = 3_000;
 const SCRIPTS_TOLD_MS = 1_000;
 const NO_SCRIPTS: ScriptsStatus = { running: [], queues: [] };
 
+/** After this long nothing runs any more in a loop that was terminated. */
+const TERMINATED_MS = 3_000;
+
 /** So long after the start the script loop starts as well, if no request has wanted it before. */
 const SCRIPT_LOOP_DELAY_MS = 250;
 
 interface NetworkLoop {
   readonly number: number;
   readonly worker: Worker;
+  readonly watch: Watch;
   readonly metrics: Metrics;
   /** Its part of the number of connections. */
   readonly connections: SharedArrayBuffer;
@@ -100,8 +121,16 @@ interface NetworkLoop {
 interface ScriptLoopHandle {
   readonly worker: Worker;
   readonly metrics: Metrics;
+  readonly watch: Watch;
   readonly pids: PidTable;
+  /** In the memory of `LoopsHost.running`. */
+  readonly slot: number;
   readonly drained: PromiseWithResolvers<void>;
+}
+
+interface PasswordLoop {
+  readonly worker: Worker;
+  readonly watch: Watch;
 }
 
 /** What loops are made of. */
@@ -128,7 +157,7 @@ export class Loops {
   #rates: SharedArrayBuffer | null;
   /** null until a script is wanted. */
   #script: ScriptLoopHandle | null = null;
-  #passwords: Worker | null = null;
+  #passwords: PasswordLoop | null = null;
   /** Questions to the script loop, by number. */
   readonly #asked = new Map<number, (scripts: ScriptsStatus) => void>();
   #lastAsked = 0;
@@ -158,12 +187,12 @@ export class Loops {
    * @throws {ListenError} An address is taken or may not be used.
    */
   async start(): Promise<void> {
-    if (hasAuth(this.config)) this.#startPasswordLoop();
+    if (needsPasswordLoop(this.config)) this.#startPasswordLoop();
     // The first loop chooses the port where it is 0, and the others share it.
     await this.#startNetworkLoop(0);
     const others = Array.from({ length: this.config.workers - 1 }, (_, i) => this.#startNetworkLoop(i + 1));
     await Promise.all(others);
-    if (hasScripts(this.config)) after(SCRIPT_LOOP_DELAY_MS, () => this.#wantScriptLoop());
+    if (needsScriptLoop(this.config)) after(SCRIPT_LOOP_DELAY_MS, () => this.#wantScriptLoop());
   }
 
   /**
@@ -188,7 +217,7 @@ export class Loops {
     const { temp } = this.#host;
     return config.workers === this.config.workers &&
       config.cgi.maxProcesses === this.config.cgi.maxProcesses &&
-      hasAuth(config) === hasAuth(this.config) &&
+      needsPasswordLoop(config) === needsPasswordLoop(this.config) &&
       isEqual(config.listen.map(socketOf), this.config.listen.map(socketOf)) &&
       isEqual([...certificates], [...this.#plan.certificates]) &&
       isEqual(
@@ -206,12 +235,14 @@ export class Loops {
     const isDone = await within(Promise.all(loops.map(({ drained }) => drained.promise)), deadlineMs);
     if (!isDone) this.stopNow();
     await this.#endScripts();
-    for (const loop of loops) this.#end(loop);
-    if (this.#script !== null) {
-      this.#script.worker.terminate();
-      this.#host.figures.close(this.#script.metrics);
+    for (const loop of loops) {
+      this.#end(loop);
+      // It may still be closing connections, and count them out itself.
+      after(TERMINATED_MS, () => ConnectionCount.forget(this.#host.connections, loop.connections));
     }
-    this.#passwords?.terminate();
+    if (this.#script !== null) this.#endScriptLoop(this.#script);
+    this.#passwords?.watch.end();
+    this.#passwords?.worker.terminate();
   }
 
   /** Resolves once none of them takes connections any more, after `stop` was called. */
@@ -242,6 +273,11 @@ export class Loops {
     await Promise.all(pids.list().map((pid) => this.#host.trees.endTree(pid, 0)));
   }
 
+  #startWorker(kind: keyof typeof WORKERS, permissions: LoopPermissions): Worker {
+    this.#host.reserve.release();
+    return startWorker(kind, permissions);
+  }
+
   #setup(loop: number): LoopSetup {
     const { temp, connections } = this.#host;
     const { config, programs } = this.#plan;
@@ -250,31 +286,43 @@ export class Loops {
 
   #startScriptLoop(): void {
     const memory = PidTable.memory(this.config.cgi.maxProcesses);
-    const worker = startWorker("script", scriptPermissions(this.config, this.#plan.runnable));
+    const worker = this.#startWorker("script", scriptPermissions(this.config, this.#plan.runnable));
+    const slot = RunningScripts.takeSlot(this.#host.running);
     const metrics = this.#host.figures.open();
     const handle: ScriptLoopHandle = {
       worker,
+      watch: this.#watch(worker, (reason) => this.#scriptLoopDied(handle, reason)),
       metrics,
       pids: new PidTable(memory),
+      slot,
       drained: Promise.withResolvers<void>(),
     };
     this.#script = handle;
     worker.onmessage = (event: MessageEvent<FromScript>) => this.#fromScript(handle, event.data);
     worker.onerror = (event) => {
       event.preventDefault();
-      handle.drained.resolve();
       this.#scriptLoopDied(handle, event.message);
     };
     worker.postMessage(
-      { kind: "setup", setup: this.#setup(0), metrics: metrics.memory, pids: memory } satisfies ToScript,
+      {
+        kind: "setup",
+        setup: this.#setup(0),
+        metrics: metrics.memory,
+        pids: memory,
+        running: { memory: this.#host.running, slot },
+      } satisfies ToScript,
     );
     for (const network of this.#networks) this.#bridge(handle, network);
   }
 
   #fromScript(handle: ScriptLoopHandle, message: FromScript): void {
     const { worker, drained } = handle;
+    handle.watch.heard();
     switch (message.kind) {
       case "ready":
+        this.#host.reserve.take(this.config);
+        break;
+      case "here":
         break;
       case "endTree":
         this.#host.trees.endTree(message.pid, message.graceMs, message.marks).then(() =>
@@ -299,13 +347,34 @@ export class Loops {
   }
 
   async #scriptLoopDied(handle: ScriptLoopHandle, reason: string): Promise<void> {
+    if (this.#script !== handle) return; // its death was told before
+    handle.drained.resolve();
+    handle.watch.end();
     handle.worker.terminate();
     const { figures } = this.#host;
     figures.close(handle.metrics);
     figures.own.lost(handle.metrics.gauge("scriptsRunning"));
-    if (!this.#isWorthReplacing("script loop", reason)) return;
-    this.#startScriptLoop();
+    const isReplaced = this.#isWorthReplacing("script loop", reason);
+    if (isReplaced) this.#startScriptLoop();
     await this.#endOrphans(handle.pids);
+    if (isReplaced) RunningScripts.giveSlot(this.#host.running, handle.slot);
+  }
+
+  /** It is over with a script loop whose scripts have ended. */
+  #endScriptLoop({ worker, watch, metrics, slot }: ScriptLoopHandle): void {
+    watch.end();
+    worker.terminate();
+    this.#host.figures.close(metrics);
+    RunningScripts.giveSlot(this.#host.running, slot);
+  }
+
+  /** Notices when a loop is wedged. */
+  #watch(worker: Worker, wedged: (reason: string) => void): Watch {
+    return new Watch(
+      () => worker.postMessage({ kind: "areYouThere" } satisfies Question),
+      (silentMs) => wedged(`it has not answered for ${silentMs / 1000} s`),
+      this.#host.askMs ?? ASK_MS,
+    );
   }
 
   /** How many network loops there are. */
@@ -343,16 +412,23 @@ export class Loops {
   }
 
   #startPasswordLoop(): void {
-    const worker = startWorker("passwords", NOTHING);
-    this.#passwords = worker;
+    const worker = this.#startWorker("passwords", NOTHING);
+    const loop: PasswordLoop = {
+      worker,
+      watch: this.#watch(worker, (reason) => this.#passwordLoopDied(loop, reason)),
+    };
+    this.#passwords = loop;
+    worker.onmessage = () => loop.watch.heard();
     worker.onerror = (event) => {
       event.preventDefault();
-      this.#passwordLoopDied(worker, event.message);
+      this.#passwordLoopDied(loop, event.message);
     };
   }
 
-  #passwordLoopDied(worker: Worker, reason: string): void {
-    worker.terminate();
+  #passwordLoopDied(loop: PasswordLoop, reason: string): void {
+    if (this.#passwords !== loop) return; // its death was told before
+    loop.watch.end();
+    loop.worker.terminate();
     if (!this.#isWorthReplacing("password loop", reason)) return;
     this.#startPasswordLoop();
     for (const network of this.#networks) {
@@ -365,12 +441,12 @@ export class Loops {
   #passwordPort(): MessagePort | null {
     if (this.#passwords === null) return null;
     const { port1, port2 } = new MessageChannel();
-    this.#passwords.postMessage({ port: port1 } satisfies ToPasswords, [port1]);
+    this.#passwords.worker.postMessage({ kind: "serve", port: port1 } satisfies ToPasswords, [port1]);
     return port2;
   }
 
   #startNetworkLoop(number: number): Promise<void> {
-    const worker = startWorker(
+    const worker = this.#startWorker(
       "network",
       networkPermissions(this.config, this.ports, this.#host.temp, realPath),
     );
@@ -378,6 +454,7 @@ export class Loops {
     const loop: NetworkLoop = {
       number,
       worker,
+      watch: this.#watch(worker, (reason) => this.#networkLoopDied(loop, reason)),
       metrics,
       connections: ConnectionCount.ownMemory(),
       listening: Promise.withResolvers<void>(),
@@ -415,10 +492,12 @@ export class Loops {
   }
 
   #fromNetwork(loop: NetworkLoop, message: FromNetwork): void {
+    loop.watch.heard();
     switch (message.kind) {
       case "listening":
         for (const { index, port } of message.ports) this.ports.set(index, port);
         loop.listening.resolve();
+        this.#host.reserve.take(this.config);
         break;
       case "scriptsWanted":
         this.#wantScriptLoop();
@@ -448,17 +527,19 @@ export class Loops {
       case "drained":
         loop.drained.resolve();
         break;
+      case "here":
+        break;
       default:
         message satisfies never;
     }
   }
 
   async #networkLoopDied(loop: NetworkLoop, reason: string): Promise<void> {
-    this.#end(loop);
-    loop.drained.resolve();
     const at = this.#networks.indexOf(loop);
     if (at === -1) return; // its death was told before
     this.#networks.splice(at, 1);
+    this.#end(loop);
+    loop.drained.resolve();
     loop.listening.reject(new Error(reason));
     if (!this.#isWorthReplacing(`network loop ${loop.number}`, reason)) return;
     try {
@@ -469,7 +550,8 @@ export class Loops {
   }
 
   /** Ends a network loop; nothing of its clients stays counted. */
-  #end({ worker, metrics, connections }: NetworkLoop): void {
+  #end({ worker, watch, metrics, connections }: NetworkLoop): void {
+    watch.end();
     worker.terminate();
     this.#host.figures.close(metrics);
     ConnectionCount.forget(this.#host.connections, connections);
@@ -485,14 +567,6 @@ export class Loops {
     this.#host.giveUp(`loops died ${DEATHS_MAX} times within ${DEATHS_MS / 1000} s; the last: ${reason}`);
     return false;
   }
-}
-
-function hasScripts(config: Config): boolean {
-  return config.sites.some(({ routes }) =>
-    routes.some(({ handler }) =>
-      handler.kind === "cgi" || (handler.kind === "files" && handler.scripts.length > 0)
-    )
-  );
 }
 
 function post(worker: Worker, message: ToNetwork, transfer: Transferable[] = []): void {
@@ -525,10 +599,6 @@ async function within(promise: Promise<unknown>, ms: number): Promise<boolean> {
   const isDone = await Promise.race([promise.then(() => true), late.promise]);
   clearTimeout(timer);
   return isDone;
-}
-
-function hasAuth({ sites }: Config): boolean {
-  return sites.some(({ routes }) => routes.some(({ auth }) => auth !== null));
 }
 
 /** Buckets for all loops; null where no route has a `rate`. */

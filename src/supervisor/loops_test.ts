@@ -3,11 +3,17 @@ import { resolvePrograms, runnable } from "../cgi/programs.ts";
 import { loadConfig, NO_FLAGS } from "../config/load.ts";
 import { ConnectionCount } from "../loop/connection_count.ts";
 import { aStatus } from "../observe/status_fixture.ts";
+import { RunningScripts } from "../loop/running_scripts.ts";
+import { Reserve } from "./descriptors.ts";
 import { Figures } from "./figures.ts";
 import { Loops } from "./loops.ts";
 import { SocketTable } from "./socket_table.ts";
 import { eventually } from "../../tests/support/deadline.ts";
 import { Trees } from "./trees.ts";
+
+/** Of `secret`, by `htpasswd -nbB -C 4`. */
+const PASSWORD_HASH = "$2b$04$OA5WVNDK1Ec9kjM0CCnatu77g.pTtNNVfvgU1kRVG.vdUspV8m/ha";
+const LOGIN = `Authorization: Basic ${btoa("u:secret")}\r\n`;
 
 /** A set of loops over a folder of its own, whose Workers a test can reach. */
 class Bench implements AsyncDisposable {
@@ -23,27 +29,40 @@ class Bench implements AsyncDisposable {
     readonly restore: () => void,
   ) {}
 
-  static async start(): Promise<Bench> {
+  /** @param wedged The kind of loop whose first Worker is one that hangs. */
+  static async start(wedged: string | null = null): Promise<Bench> {
     const dir = await Deno.makeTempDir();
     await Deno.mkdir(`${dir}/cgi`);
+    await Deno.writeTextFile(`${dir}/users`, `u:${PASSWORD_HASH}\n`);
     await Deno.writeTextFile(`${dir}/cgi/hello.sh`, "echo Content-Type: text/plain; echo; echo hello\n");
     await Deno.writeTextFile(`${dir}/cgi/hang.sh`, 'echo $$ > "$PWD/pid"; exec sleep 600\n');
     await Deno.writeTextFile(
       `${dir}/pollux.yaml`,
-      "listen: 127.0.0.1:0\nroutes: [{ path: /, respond: text }, { path: /cgi/, cgi: cgi }]\n",
+      [
+        "listen: 127.0.0.1:0",
+        "limits: { connections: 4 }",
+        "routes:",
+        "  - { path: /, respond: text }",
+        "  - { path: /cgi/, cgi: cgi }",
+        "  - { path: /secret, respond: secret, auth: { basic: users, realm: r } }",
+        "",
+      ].join("\n"),
     );
     const read = await loadConfig({ file: `${dir}/pollux.yaml`, flags: NO_FLAGS, env: Deno.env, cwd: dir });
     if ("faults" in read) throw new Error(JSON.stringify(read.faults));
     const programs = resolvePrograms(read.config, Deno.env.get("PATH") ?? "");
 
     const workers: Worker[] = [];
+    let left = wedged === null ? 0 : 1;
     const RealWorker = globalThis.Worker;
     globalThis.Worker = class extends RealWorker {
       constructor(url: string | URL, options?: WorkerOptions) {
-        super(url, options);
+        const isWedged = options?.name === wedged && left-- > 0;
+        super(isWedged ? new URL("./wedged_fixture.ts", import.meta.url) : url, options);
         workers.push(this);
       }
     };
+    const reserve = new Reserve();
     const log = { log: (_level: string, message: string) => bench.#log(message) };
     const figures = new Figures();
     const loops = new Loops(
@@ -55,6 +74,9 @@ class Bench implements AsyncDisposable {
         sockets: new SocketTable(),
         temp: dir,
         connections: ConnectionCount.memory(),
+        running: RunningScripts.memory(),
+        reserve,
+        askMs: 1_000,
         environment: {},
         figures,
         status: () => Promise.resolve(aStatus()),
@@ -63,15 +85,26 @@ class Bench implements AsyncDisposable {
         giveUp: (reason) => bench.gaveUp.push(reason),
       },
     );
-    const bench = new Bench(dir, loops, figures, workers, () => globalThis.Worker = RealWorker);
+    const bench = new Bench(dir, loops, figures, workers, () => {
+      globalThis.Worker = RealWorker;
+      reserve.release();
+    });
     await loops.start();
     return bench;
   }
 
-  /** Asks for a path; the whole answer as text. */
-  async ask(path: string): Promise<string> {
+  /** A connection that is answered and then left open. */
+  async hold(): Promise<Deno.Conn> {
     const connection = await Deno.connect({ hostname: "127.0.0.1", port: this.loops.ports.get(0) ?? 0 });
-    await connection.write(new TextEncoder().encode(`GET ${path} HTTP/1.0\r\n\r\n`));
+    await connection.write(new TextEncoder().encode("GET / HTTP/1.1\r\nHost: h\r\n\r\n"));
+    await connection.read(new Uint8Array(1024));
+    return connection;
+  }
+
+  /** Asks for a path; the whole answer as text. */
+  async ask(path: string, fields = ""): Promise<string> {
+    const connection = await Deno.connect({ hostname: "127.0.0.1", port: this.loops.ports.get(0) ?? 0 });
+    await connection.write(new TextEncoder().encode(`GET ${path} HTTP/1.0\r\n${fields}\r\n`));
     return await new Response(connection.readable).text();
   }
 
@@ -100,8 +133,8 @@ class Bench implements AsyncDisposable {
 
   /** Makes a loop throw where nobody catches it: it is set up a second time. */
   crash(kind: "script" | "network"): void {
-    // The network loop is started first, the script loop once a script is wanted.
-    this.workers[kind === "script" ? 1 : 0].postMessage({ kind: "setup" });
+    // The password loop is started first, then the network loop, and the script loop once a script is wanted.
+    this.workers[kind === "script" ? 2 : 1].postMessage({ kind: "setup" });
   }
 
   /** Resolves once `text` was logged. */
@@ -178,6 +211,32 @@ Deno.test("what a loop has counted outlives it, its clients and scripts do not",
   assertEquals([after.counter("requests"), after.counter("scriptsStarted")], [4, 2]);
   // The one that was answered may linger.
   assert(after.clients("WAIT_CGI") === 0 && after.gauge("queued") === 0);
+});
+
+Deno.test("a script loop that hangs is replaced; who waited for it is told, and the next script runs", async () => {
+  await using bench = await Bench.start("script");
+  assertMatch(await bench.ask("/cgi/hello.sh"), /^HTTP\/1\.1 50[0-4] /);
+  await bench.logs("script loop died and is replaced: it has not answered for 4 s");
+  assertMatch(await bench.ask("/cgi/hello.sh"), /200 OK.*hello/s);
+  assertEquals(bench.gaveUp, []);
+});
+
+Deno.test("a password loop that hangs is replaced; who waited for it is told, and the next login works", async () => {
+  await using bench = await Bench.start("passwords");
+  assertMatch(await bench.ask("/secret", LOGIN), /^HTTP\/1\.1 503 /);
+  await bench.logs("password loop died and is replaced: it has not answered for 4 s");
+  assertMatch(await bench.ask("/secret", LOGIN), /200 OK.*secret/s);
+  assertEquals(bench.gaveUp, []);
+});
+
+Deno.test("connections of a network loop that dies are not counted any more", async () => {
+  await using bench = await Bench.start();
+  const held = await Promise.all(Array.from({ length: 4 }, () => bench.hold()));
+  assertMatch(await bench.ask("/"), /^HTTP\/1\.1 503 /);
+  bench.crash("network");
+  await bench.logs("network loop 0 died and is replaced");
+  assertStringIncludes(await bench.askUntilAnswered("/"), "text");
+  for (const connection of held) connection.close();
 });
 
 /** Whether a process is there; a zombie, which only waits for its parent, is not. */

@@ -75,7 +75,8 @@ export type ToNetwork =
   /** No new connections; end when the last client is done. */
   | { readonly kind: "drain" }
   /** End at once. */
-  | { readonly kind: "stop" };
+  | { readonly kind: "stop" }
+  | Question;
 
 /** Network loop to supervisor. */
 export type FromNetwork =
@@ -98,7 +99,8 @@ export type FromNetwork =
   /** Its sockets are closed: it takes no more connections. */
   | { readonly kind: "deaf" }
   /** Its last client is done. */
-  | { readonly kind: "drained" };
+  | { readonly kind: "drained" }
+  | SignOfLife;
 
 /** Supervisor to script loop. */
 export type ToScript =
@@ -109,6 +111,8 @@ export type ToScript =
     readonly metrics: SharedArrayBuffer;
     /** Where it keeps the pids of running scripts, for the supervisor to end should the loop die. */
     readonly pids: SharedArrayBuffer;
+    /** How many scripts run in each script loop, and which slot is this one's; see `loop/running_scripts.ts`. */
+    readonly running: { readonly memory: SharedArrayBuffer; readonly slot: number };
   }
   /** Another configuration: from the next script on. */
   | { readonly kind: "configure"; readonly setup: LoopSetup }
@@ -119,7 +123,8 @@ export type ToScript =
   /** What runs is wanted. */
   | { readonly kind: "scriptsWanted"; readonly request: number }
   /** Start nothing more, end what runs. */
-  | { readonly kind: "stop" };
+  | { readonly kind: "stop" }
+  | Question;
 
 /** Script loop to supervisor. */
 export type FromScript =
@@ -136,12 +141,25 @@ export type FromScript =
   | { readonly kind: "scripts"; readonly request: number; readonly scripts: ScriptsStatus }
   | LogMessage
   /** Nothing runs any more. */
-  | { readonly kind: "drained" };
+  | { readonly kind: "drained" }
+  | SignOfLife;
 
-/** Supervisor to password loop: a network loop's end. */
-export interface ToPasswords {
-  /** Over which it asks and is answered. */
-  readonly port: MessagePort;
+/** Supervisor to password loop. */
+export type ToPasswords =
+  /** A network loop's end, over which it asks and is answered. */
+  | { readonly kind: "serve"; readonly port: MessagePort }
+  | Question;
+
+/** Supervisor to any loop, now and then: it is to answer with a sign of life. */
+export interface Question {
+  /** Which message this is. */
+  readonly kind: "areYouThere";
+}
+
+/** Any loop to the supervisor. */
+export interface SignOfLife {
+  /** Which message this is. */
+  readonly kind: "here";
 }
 
 /** Network loop to password loop: whether the password is the one behind the hash. `id` is the network loop's own count. */

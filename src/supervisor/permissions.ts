@@ -88,6 +88,20 @@ export function scriptPermissions(config: Config, programs: readonly string[]): 
   return { ...NOTHING, read: read.size > 0 ? [...read] : false, run: programs.length > 0 ? programs : false };
 }
 
+/** Whether there are scripts to run. */
+export function needsScriptLoop({ sites }: Config): boolean {
+  return sites.some(({ routes }) =>
+    routes.some(({ handler }) =>
+      handler.kind === "cgi" || (handler.kind === "files" && handler.scripts.length > 0)
+    )
+  );
+}
+
+/** Whether there are passwords to look at. */
+export function needsPasswordLoop({ sites }: Config): boolean {
+  return sites.some(({ routes }) => routes.some(({ auth }) => auth !== null));
+}
+
 /** What a loop may do that needs nothing. */
 export const NOTHING: LoopPermissions = {
   net: false,

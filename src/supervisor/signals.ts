@@ -14,6 +14,12 @@ export interface SignalActions {
   reopen(): void;
 }
 
+/** Signals that are held until somebody can act on them. */
+export interface HeldSignals {
+  /** Acts on what has come, and on what comes. */
+  give(actions: SignalActions): Signals;
+}
+
 /** Handlers that are installed. */
 export interface Signals {
   /** Gives the signals their default meaning back. */
@@ -49,18 +55,33 @@ async function refuseAll(listener: Deno.TcpListener): Promise<void> {
 
 const INSPECTOR_PORT = 9229;
 
-/** Installs the handlers; on Windows only SIGINT exists. */
-export function listenForSignals(actions: SignalActions): Signals {
-  const handlers: [Deno.Signal, () => void][] = Deno.build.os === "windows" ? [["SIGINT", actions.stop]] : [
-    ["SIGINT", actions.stop],
-    ["SIGTERM", actions.stop],
-    ["SIGHUP", actions.reload],
-    ["SIGUSR1", actions.reopen],
-  ];
-  for (const [signal, handler] of handlers) Deno.addSignalListener(signal, handler);
+const ACTIONS = { SIGINT: "stop", SIGTERM: "stop", SIGHUP: "reload", SIGUSR1: "reopen" } as const;
+
+/**
+ * Installs the handlers, before anything else is loaded: until then each of these signals kills the program. What comes before
+ * there is somebody to act on it waits; a second signal to stop ends the program. On Windows only SIGINT exists.
+ */
+export function holdSignals(): HeldSignals {
+  const early: (keyof SignalActions)[] = [];
+  let actions: SignalActions | null = null;
+  const signals: Deno.Signal[] = [];
+  const handlers: (() => void)[] = [];
+  for (const [signal, name] of Object.entries(ACTIONS) as [keyof typeof ACTIONS, keyof SignalActions][]) {
+    if (Deno.build.os === "windows" && signal !== "SIGINT") continue;
+    const handler = () => {
+      if (actions !== null) actions[name]();
+      else if (name === "stop" && early.includes("stop")) Deno.exit(0);
+      else early.push(name);
+    };
+    Deno.addSignalListener(signal, handler);
+    signals.push(signal);
+    handlers.push(handler);
+  }
   return {
-    close() {
-      for (const [signal, handler] of handlers) Deno.removeSignalListener(signal, handler);
+    give(given) {
+      actions = given;
+      for (const name of early.splice(0)) given[name]();
+      return { close: () => signals.forEach((signal, i) => Deno.removeSignalListener(signal, handlers[i])) };
     },
   };
 }

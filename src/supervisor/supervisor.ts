@@ -13,11 +13,13 @@ import { formatErrorLine, isLogged } from "../observe/loop_logger.ts";
 import type { Logger } from "../observe/logger.ts";
 import type { RecentError, ScriptsStatus, ServerStatus } from "../observe/status.ts";
 import { ConnectionCount } from "../loop/connection_count.ts";
+import { RunningScripts } from "../loop/running_scripts.ts";
 import { CertificateError, readCertificates } from "./certificates.ts";
+import { type Descriptors, fitDescriptors, readDescriptors, Reserve } from "./descriptors.ts";
 import { Figures } from "./figures.ts";
 import { ListenError, Loops, type LoopsHost, type LoopsPlan } from "./loops.ts";
 import type { LogMessage, PemPair } from "./messages.ts";
-import { holdInspectorPort, listenForSignals, type Signals } from "./signals.ts";
+import { type HeldSignals, holdInspectorPort, type Signals } from "./signals.ts";
 import { SocketTable } from "./socket_table.ts";
 import { StatusDesk } from "./status.ts";
 import { Trees } from "./trees.ts";
@@ -26,6 +28,8 @@ import { Trees } from "./trees.ts";
 export interface SupervisorOptions {
   /** The programs that the first configuration names. */
   readonly programs: Programs;
+  /** What has asked for something since the program began. */
+  readonly signals: HeldSignals;
   /** Reads the configuration anew, for SIGHUP. */
   readonly reload: () => Promise<{ config: Config } | { faults: readonly Fault[] }>;
 }
@@ -61,16 +65,21 @@ class Supervisor implements LoopsHost {
   readonly sockets: SocketTable = new SocketTable();
   readonly temp: string;
   readonly connections: SharedArrayBuffer;
+  readonly running: SharedArrayBuffer;
   readonly environment: Readonly<Record<string, string>>;
   readonly figures: Figures;
+  readonly reserve: Reserve = new Reserve();
 
   readonly #options: SupervisorOptions;
   #logs: Logs;
-  /** One reload at a time. */
-  #reloading: Promise<void> = Promise.resolve();
+  readonly #started = Promise.withResolvers<void>();
+  /** One reload at a time, the first once all has started. */
+  #reloading: Promise<void> = this.#started.promise;
   readonly #done = Promise.withResolvers<number>();
   readonly #draining = new Map<Loops, Promise<void>>();
   readonly #desk: StatusDesk;
+  /** At the start. */
+  readonly #descriptors: Descriptors;
   #config: Config;
   #loops: Loops;
   #isStopping = false;
@@ -84,13 +93,16 @@ class Supervisor implements LoopsHost {
     logs: Logs,
     temp: string,
     certificates: ReadonlyMap<number, PemPair>,
+    descriptors: Descriptors,
   ) {
     this.figures = figures;
     this.#config = config;
+    this.#descriptors = descriptors;
     this.#options = options;
     this.#logs = logs;
     this.temp = temp;
     this.connections = ConnectionCount.memory();
+    this.running = RunningScripts.memory();
     this.environment = Deno.env.toObject();
     this.#loops = new Loops(this.#plan(config, options.programs, certificates), new Map(), this);
     this.#desk = new StatusDesk({
@@ -102,11 +114,13 @@ class Supervisor implements LoopsHost {
   }
 
   static async create(config: Config, options: SupervisorOptions): Promise<Supervisor> {
+    const descriptors = await readDescriptors();
+    fitDescriptors(config, descriptors); // refused before anything is made
     const certificates = await readCertificates(config);
     const figures = new Figures();
     const logs = await openLogs(config.log, null, figures);
     const temp = await Deno.makeTempDir({ dir: config.temp, prefix: "pollux-" });
-    return new Supervisor(config, options, figures, logs, temp, certificates);
+    return new Supervisor(config, options, figures, logs, temp, certificates, descriptors);
   }
 
   /** Starts, waits for the end, and cleans up. */
@@ -118,7 +132,9 @@ class Supervisor implements LoopsHost {
       await refuseTakenAddresses(this.#config.listen);
       this.#hasSockets = true;
       await this.#loops.start();
+      this.reserve.take(this.#config);
       this.#announce();
+      this.#started.resolve();
       inspector = holdInspectorPort();
       status = await this.#done.promise;
     } catch (error) {
@@ -168,17 +184,25 @@ class Supervisor implements LoopsHost {
   }
 
   #plan(config: Config, programs: Programs, certificates: ReadonlyMap<number, PemPair>): LoopsPlan {
-    for (const warning of programs.warnings) this.log.log("warn", warning);
-    return { config, programs, runnable: runnable(programs), certificates };
+    const { config: fitted, warning } = fitDescriptors(config, this.#descriptors);
+    for (const one of programs.warnings) this.log.log("warn", one);
+    if (warning !== null) this.log.log("warn", warning);
+    return { config: fitted, programs, runnable: runnable(programs), certificates };
   }
 
   #handleSignals(): Signals {
-    return listenForSignals({
-      stop: () => this.#stop(),
-      reload: () => this.#reloading = this.#reloading.then(() => this.#reload()),
-      reopen: () => this.#reopenLogs(),
+    return this.#options.signals.give({
+      stop: () => this.#stop().catch(this.#sayBug),
+      reload: () => this.#reloading = this.#reloading.then(() => this.#reload()).catch(this.#sayBug),
+      reopen: () => this.#reopenLogs().catch(this.#sayBug),
     });
   }
+
+  /** What comes here is expected nowhere; the server goes on with what it has. */
+  readonly #sayBug = (error: unknown): void => {
+    const text = error instanceof Error ? error.stack ?? error.message : String(error);
+    this.log.log("error", `a bug of Pollux: ${text}`);
+  };
 
   async #stop(): Promise<void> {
     if (this.#isStopping) {
@@ -275,8 +299,15 @@ async function openLogs(
     : config.access === "off"
     ? null
     : await openLog(config.access, figures);
-  const error = open?.config.error === config.error ? open.logs.error : await openLog(config.error, figures);
-  return { access, error };
+  try {
+    const error = open?.config.error === config.error
+      ? open.logs.error
+      : await openLog(config.error, figures);
+    return { access, error };
+  } catch (error) {
+    if (access !== open?.logs.access) access?.close(LOG_FLUSH_MS);
+    throw error;
+  }
 }
 
 /** Closes those of `logs` that are not among `kept`. */

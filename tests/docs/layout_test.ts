@@ -47,6 +47,7 @@ const SHARED = [
   "../loop/handlers.ts",
   "../loop/pid_table.ts",
   "../loop/connection_count.ts",
+  "../loop/running_scripts.ts",
   "../loop/unix_socket.ts",
   "../route/rate.ts",
 ];

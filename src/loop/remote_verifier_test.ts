@@ -1,0 +1,39 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { HttpError } from "../http/error.ts";
+import type { PasswordQuestion } from "../supervisor/messages.ts";
+import { RemoteVerifier } from "./remote_verifier.ts";
+
+/** A password loop of which only the port is there; a silent one answers nothing. */
+function loop(isSilent: boolean): { port: MessagePort; close(): void } {
+  const { port1, port2 } = new MessageChannel();
+  port2.onmessage = ({ data }: MessageEvent<PasswordQuestion>) => {
+    if (!isSilent) port2.postMessage({ id: data.id, isGood: data.password === "good" });
+  };
+  return { port: port1, close: () => [port1, port2].forEach((port) => port.close()) };
+}
+
+Deno.test("RemoteVerifier says whether a password is good, as the password loop does", async () => {
+  const { port, close } = loop(false);
+  const verifier = new RemoteVerifier(port);
+  const answers = ["good", "bad"].map((password) => verifier.verify(password, "hash"));
+  assertEquals(await Promise.all(answers), [true, false]);
+  close();
+});
+
+Deno.test("RemoteVerifier answers 503 where the password loop says nothing in time", async () => {
+  const { port, close } = loop(true);
+  const error = await assertRejects(() => new RemoteVerifier(port, 20).verify("good", "hash"), HttpError);
+  assertEquals(error.status, 503);
+  close();
+});
+
+Deno.test("RemoteVerifier answers 503 for what was asked of a loop that is replaced, and asks the next", async () => {
+  const [lost, next] = [loop(true), loop(false)];
+  const verifier = new RemoteVerifier(lost.port);
+  const refused = assertRejects(() => verifier.verify("good", "hash"), HttpError);
+  verifier.replace(next.port);
+  assertEquals((await refused).status, 503);
+  assertEquals(await verifier.verify("good", "hash"), true);
+  lost.close();
+  next.close();
+});

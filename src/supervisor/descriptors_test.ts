@@ -1,0 +1,56 @@
+import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import type { Config } from "../config/config.ts";
+import { loadConfig, NO_FLAGS } from "../config/load.ts";
+import { DescriptorError, fitDescriptors, readDescriptors, Reserve } from "./descriptors.ts";
+
+async function aConfig(): Promise<Config> {
+  const cwd = await Deno.makeTempDir();
+  try {
+    await Deno.mkdir(`${cwd}/static`);
+    const read = await loadConfig({ file: null, flags: NO_FLAGS, env: Deno.env, cwd });
+    if ("faults" in read) throw new Error(JSON.stringify(read.faults));
+    return read.config;
+  } finally {
+    await Deno.remove(cwd, { recursive: true });
+  }
+}
+
+Deno.test("fitDescriptors() leaves the configuration as it is where the limit is high, or none is known", async () => {
+  const config = await aConfig();
+  for (const limit of [20_000, Infinity]) {
+    assertEquals(fitDescriptors(config, { limit, open: 25 }), { config, warning: null });
+  }
+});
+
+Deno.test("fitDescriptors() lowers connections and scripts to what there is room for, and says so", async () => {
+  const config = await aConfig();
+  for (const limit of [64, 256, 1024, 4096]) {
+    const { config: { limits, cgi }, warning } = fitDescriptors(config, { limit, open: 23 });
+    const used = 23 + 3 * 6 + 1 + limits.connections + 4 * cgi.maxProcesses;
+    assertEquals([used < limit, limits.connections >= limit / 16, cgi.maxProcesses >= 1], [true, true, true]);
+    assertStringIncludes(warning ?? "", `${limits.connections} connections (limits.connections: 10000)`);
+  }
+});
+
+Deno.test("fitDescriptors() refuses a limit with which not even the loops can be started", async () => {
+  const config = await aConfig();
+  const error = assertThrows(() => fitDescriptors(config, { limit: 40, open: 23 }), DescriptorError);
+  assertStringIncludes(error.message, "raise that limit");
+});
+
+Deno.test("readDescriptors() tells the limit of this process and what it has open", async () => {
+  const { limit, open } = await readDescriptors();
+  assertEquals([limit > 16, open > 2, open < limit], [true, true, true]);
+});
+
+Deno.test({
+  name: "Reserve holds descriptors and lets them go",
+  ignore: Deno.build.os !== "linux",
+  fn: async () => {
+    const config = await aConfig();
+    const reserve = new Reserve();
+    reserve.take(config);
+    reserve.take(config); // as many as before: sanitizers find what is left open
+    reserve.release();
+  },
+});
