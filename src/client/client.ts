@@ -97,6 +97,8 @@ const LINGER_MS = 2_000;
 /** How long an idle connection of a stopping server may still send a request that was under way: so many looks at the clock. */
 const DRAIN_LOOK_MS = 50;
 const DRAIN_LOOKS = 4;
+/** And one that has just been made, whose client is about to ask for the first time. */
+const DRAIN_LOOKS_FIRST = 20;
 const CLIENT_CLOSED_REQUEST = 499;
 /** An answer that waits in the output's buffer for its last write. */
 const GATHERED = Symbol("gathered");
@@ -269,7 +271,8 @@ export class Client implements Deadline, ExchangeClient {
   /** Nobody else writes while a head is read, so the answer to one that does not come is written from here. */
   #expireRead(): void {
     // After a pause of the whole thread the clock comes first: what has arrived meanwhile is read before the next look.
-    if (this.#isIdle && this.#host.isDraining() && ++this.#drainLooks < DRAIN_LOOKS) {
+    const looks = this.#requests === 0 ? DRAIN_LOOKS_FIRST : DRAIN_LOOKS;
+    if (this.#isIdle && this.#host.isDraining() && ++this.#drainLooks < looks) {
       this.#readDeadlineMs = this.now() + DRAIN_LOOK_MS;
       return;
     }

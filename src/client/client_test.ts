@@ -288,11 +288,22 @@ Deno.test("a stopping server answers what is under way with Connection: close an
   await bench.leave();
 
   const idle = new Bench(() => reply(null));
+  idle.connection.push(GET);
+  await idle.expect("200");
   await until(() => idle.metrics.gauge("idle") === 1);
   idle.isDraining = true;
   idle.client.drain();
   for (let looks = 0; looks < 4; looks++) idle.clock.turn(50);
   await idle.gone();
+
+  const unused = new Bench(() => reply(null));
+  await until(() => unused.metrics.gauge("idle") === 1);
+  unused.isDraining = true;
+  unused.client.drain();
+  for (let looks = 0; looks < 19; looks++) unused.clock.turn(50);
+  assert(!unused.connection.isClosed, "its client may be about to ask");
+  unused.clock.turn(50);
+  await unused.gone();
 });
 
 Deno.test("a stopping server that was kept from running reads what has arrived before it closes a connection as idle", async () => {
