@@ -282,8 +282,8 @@ export class Client implements Deadline, ExchangeClient {
       // The rest of a body that nobody read: its answer is out, and closing at once could destroy that on its way.
       return this.#exchange?.clientBody.fail(new HttpError(408, "the rest of the body came too slowly"));
     }
-    const isHeadBegun = this.#state === "READ_REQ" && !this.input.isEmpty;
-    if (!isHeadBegun) return this.#timedOut("timeout");
+    const isHeadAwaited = this.#state === "READ_REQ" && this.#hasHeadBegun();
+    if (!isHeadAwaited) return this.#timedOut("timeout");
     this.#host.metrics.add("timeouts");
     const refusal = new HttpError(408, "the head came too slowly", { close: true });
     this.#lateRefusal = this.#refuse(refusal).catch((error) => {
@@ -540,8 +540,14 @@ export class Client implements Deadline, ExchangeClient {
 
   /** The client has closed its sending side between two requests, or within one. */
   async #endedEarly(): Promise<void> {
-    if (this.isDestroyed || this.input.isLost || this.input.isEmpty) return;
+    if (this.isDestroyed || this.input.isLost || !this.#hasHeadBegun()) return;
     await this.#refuse(new HttpError(400, "the head broke off", { close: true }));
+  }
+
+  /** Some clients send an empty line behind a request's content (RFC 9112, 2.2): that begins no other. */
+  #hasHeadBegun(): boolean {
+    const { buffer, start, end } = this.input;
+    return end - start > CRLF.length || CRLF.some((byte, i) => i < end - start && buffer[start + i] !== byte);
   }
 
   /** The body is complete: what the client sends now is its next request, or its leaving. */
@@ -845,6 +851,7 @@ export class Client implements Deadline, ExchangeClient {
 }
 
 const NOTHING = new Uint8Array(0);
+const CRLF = [0x0d, 0x0a];
 const CONTINUE = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
 
 function isSource(body: Reply["body"]): body is Source {

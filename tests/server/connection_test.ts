@@ -149,6 +149,24 @@ Deno.test("each request split at every byte boundary gives the same answer as in
   }
 });
 
+Deno.test("an empty line behind a request is no request that broke off", async () => {
+  await using server = await start(`timeouts: { header: 300ms, keep_alive: 300ms }\n${BASIC_YAML}`);
+  for (const tail of ["\r\n", "\r"]) {
+    for (const isEnded of [true, false]) {
+      using client = await server.connect();
+      await client.send(post("/cgi-bin/echo.sh", "abc") + tail);
+      assertEquals((await client.readResponse()).status, 200);
+      if (isEnded) await client.endSending();
+      assertEquals((await client.readToEnd()).bytes.length, 0, `${JSON.stringify(tail)} ${isEnded}`);
+    }
+  }
+  using client = await server.connect();
+  await client.send(post("/cgi-bin/echo.sh", "abc") + "\r\nG");
+  assertEquals((await client.readResponse()).status, 200);
+  await client.endSending();
+  assertEquals((await client.readResponse()).status, 400);
+});
+
 Deno.test("a half-closed client still gets its answer", async () => {
   await using server = await start();
   for (
