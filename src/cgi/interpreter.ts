@@ -187,7 +187,10 @@ export class Interpreters {
     }
     return failure(
       file,
-      `names ${program} in its first line, which is not among programs: add it to cgi.programs`,
+      `names ${program} in its first line, which is not among programs (${
+        [...this.#names].sort().join(", ")
+      }): ` +
+        "correct it, or add it to cgi.programs",
     );
   }
 

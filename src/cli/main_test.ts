@@ -409,7 +409,8 @@ const BROKEN: readonly [name: string, mode: number, text: string, status: number
       "FILE begins with a byte order mark, so that its first line is not seen: save it as UTF-8 without one",
     ]],
     ["tcl", 0o755, "#!/usr/bin/tclsh\n", 500, [
-      "FILE names /usr/bin/tclsh in its first line, which is not among programs: add it to cgi.programs",
+      "FILE names /usr/bin/tclsh in its first line, which is not among programs (awk, bash, deno, node, perl, php-cgi, python3, ruby, sh): " +
+      "correct it, or add it to cgi.programs",
     ]],
     ["gone", 0o755, "#!/opt/bin/sh\n", 500, [
       "FILE names /opt/bin/sh in its first line, but it is not installed there",

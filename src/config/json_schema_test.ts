@@ -18,7 +18,7 @@ function isTaken(yaml: string): boolean {
 /** The YAML of a document: of its whole blocks, which have a key at their beginning. */
 function blocksOf(path: string): string[] {
   const text = Deno.readTextFileSync(new URL(path, REPOSITORY));
-  return [...text.matchAll(/^```yaml\n([\s\S]*?)^```$/gm)].map(([, block]) => block);
+  return [...text.matchAll(/^```yaml[^\n]*\n([\s\S]*?)^```$/gm)].map(([, block]) => block);
 }
 
 Deno.test("the JSON Schema takes every example of the documentation, and what init writes", () => {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { fromFileUrl } from "@std/path";
 import { TRANSITIONS } from "../../src/client/states.ts";
 import { generated } from "../../tasks/generate.ts";
@@ -96,3 +96,7 @@ for (const [name, text] of Object.entries(generated())) {
     assert(read(`docs/${name}`) === text, "it is not current: deno task generate");
   });
 }
+
+Deno.test("docs/systemd.md shows the unit of the package", () => {
+  assertStringIncludes(read("docs/systemd.md"), `\`\`\`ini\n${read("packaging/pollux.service")}\`\`\`\n`);
+});

@@ -92,7 +92,7 @@ class Collector {
 }
 
 /** The program with its arguments: what `deno task start` runs, or the executable. */
-async function commandLine(): Promise<[program: string, args: string[]]> {
+export async function commandLine(): Promise<[program: string, args: string[]]> {
   const executable = Deno.env.get("POLLUX");
   if (executable !== undefined && executable !== "") return [executable, []];
   const config = join(REPOSITORY, "deno.json");
