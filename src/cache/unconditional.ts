@@ -10,22 +10,32 @@ import type { RequestHead } from "../http/head.ts";
 
 const CONDITIONS: ReadonlySet<string> = new Set(["if-none-match", "if-modified-since"]);
 
-/** The same exchange but for If-None-Match and If-Modified-Since. */
+/** The same exchange but for some of its fields: those of conditions, or others. */
 export class Unconditional implements Exchange {
   readonly head: RequestHead;
   readonly #exchange: Exchange;
 
-  private constructor(exchange: Exchange) {
+  private constructor(exchange: Exchange, hidden: ReadonlySet<string>) {
     this.#exchange = exchange;
     const { method, target, minor, bytes, fields } = exchange.head;
-    this.head = { method, target, minor, bytes, fields: without(fields) };
+    this.head = { method, target, minor, bytes, fields: without(fields, hidden) };
   }
 
   /** The exchange itself where it has no conditions. */
   static of(exchange: Exchange): Exchange {
     const { fields } = exchange.head;
     const isConditional = [...CONDITIONS].some((name) => fields.get(name) !== null);
-    return isConditional ? new Unconditional(exchange) : exchange;
+    return isConditional ? Unconditional.without(exchange, CONDITIONS) : exchange;
+  }
+
+  /** The exchange without the fields of these names, which are in lower case. */
+  static without(exchange: Exchange, hidden: ReadonlySet<string>): Unconditional {
+    return new Unconditional(exchange, hidden);
+  }
+
+  /** The exchange with all its fields. */
+  get whole(): Exchange {
+    return this.#exchange;
   }
 
   get id(): string {
@@ -81,16 +91,16 @@ export class Unconditional implements Exchange {
   }
 }
 
-function without(fields: FieldSection): FieldSection {
+function without(fields: FieldSection, hidden: ReadonlySet<string>): FieldSection {
   const kept: number[] = [];
   for (let i = 0; i < fields.count; i++) {
-    if (!CONDITIONS.has(fields.nameAt(i).toLowerCase())) kept.push(i);
+    if (!hidden.has(fields.nameAt(i).toLowerCase())) kept.push(i);
   }
   return {
     count: kept.length,
     nameAt: (index) => fields.nameAt(kept[index]),
     valueAt: (index) => fields.valueAt(kept[index]),
-    get: (name) => CONDITIONS.has(name) ? null : fields.get(name),
-    combined: (name) => CONDITIONS.has(name) ? null : fields.combined(name),
+    get: (name) => hidden.has(name.toLowerCase()) ? null : fields.get(name),
+    combined: (name) => hidden.has(name.toLowerCase()) ? null : fields.combined(name),
   };
 }

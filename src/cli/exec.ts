@@ -213,6 +213,7 @@ class Execution {
       metrics,
       scripts: { start },
       status: null,
+      reload: null,
       environment,
     });
     return (route, site): Handler => {

@@ -56,7 +56,7 @@ export const SERVE_FLAGS = [
     text: "event loops; auto: one a core",
     key: "workers",
   },
-  { name: "dev", value: null, text: "show failures of scripts in the browser", key: null },
+  { name: "dev", value: null, text: "script failures in the browser, pages that reload", key: null },
   {
     name: "log-format",
     value: "FORMAT",

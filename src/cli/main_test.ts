@@ -24,6 +24,7 @@ async function run(
     err: (line) => err.push(line.replaceAll(cwd, "FOLDER")),
     write: (bytes) => out.push(new TextDecoder().decode(bytes)),
     hasColours: options.hasColours ?? false,
+    screen: () => null,
     cwd,
     env: { get: (name) => name === "PATH" ? "/usr/bin:/bin" : undefined },
   };

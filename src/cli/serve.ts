@@ -35,9 +35,9 @@ export async function serve(
   const file = flagValue(parsed, "config");
   const load = async (): Promise<LoadResult> => {
     const result = await loadConfig({ file, flags, env: terminal.env, cwd: terminal.cwd });
-    return "config" in result && parsed.flags.has("quiet")
-      ? { ...result, config: quieten(result.config) }
-      : result;
+    if (!("config" in result)) return result;
+    const config = parsed.flags.has("quiet") ? quieten(result.config) : result.config;
+    return { ...result, config: forPeople(config, terminal) };
   };
   const loaded = await load();
   if ("faults" in loaded) {
@@ -55,6 +55,14 @@ export async function serve(
   sayFaults(terminal, [...warnings, ...missing]);
   const { runSupervisor } = await import("../supervisor/supervisor.ts");
   return await runSupervisor(config, { programs, signals, reload: load });
+}
+
+/** With `--dev`, at a terminal and without another wish, the requests are told so that people can read them. */
+function forPeople(config: Config, terminal: Terminal): Config {
+  const { access, format } = config.log;
+  if (!config.dev || format !== "combined" || (access !== "stdout" && access !== "stderr")) return config;
+  const screen = terminal.screen(access);
+  return screen === null ? config : { ...config, log: { ...config.log, format: screen } };
 }
 
 /** The same, but that standard output stays silent and only warnings and errors are said. */

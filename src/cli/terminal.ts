@@ -18,6 +18,8 @@ export interface Terminal {
   write(bytes: Uint8Array): void;
   /** Whether standard error shows colours. */
   readonly hasColours: boolean;
+  /** What one of its streams is: a terminal, with colours or without them; null: something else. */
+  screen(stream: "stdout" | "stderr"): "coloured" | "readable" | null;
   /** The working directory, absolute. */
   readonly cwd: string;
   /** The environment. */
@@ -26,15 +28,16 @@ export interface Terminal {
 
 /** The terminal of this process. */
 export function systemTerminal(): Terminal {
+  // https://no-color.org: present and not empty, whatever its value.
+  const wantsColours = (Deno.env.get("NO_COLOR") ?? "") === "" && Deno.env.get("TERM") !== "dumb";
   return {
     out: (line) => console.log("%s", line),
     err: (line) => console.error("%s", line),
     write: (bytes) => {
       for (let rest = bytes; rest.length > 0;) rest = rest.subarray(Deno.stdout.writeSync(rest));
     },
-    // https://no-color.org: present and not empty, whatever its value.
-    hasColours: Deno.stderr.isTerminal() && (Deno.env.get("NO_COLOR") ?? "") === "" &&
-      Deno.env.get("TERM") !== "dumb",
+    hasColours: Deno.stderr.isTerminal() && wantsColours,
+    screen: (stream) => Deno[stream].isTerminal() ? wantsColours ? "coloured" : "readable" : null,
     cwd: Deno.cwd(),
     env: Deno.env,
   };

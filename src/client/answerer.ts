@@ -18,17 +18,26 @@ import type { ClientExchange } from "./exchange.ts";
 /** A script that redirects to itself would do so for ever. */
 const HOPS_MAX = 10;
 
+/** Answers some paths itself, before any site does. */
+export interface Reserved {
+  /** The reply; null: the path is not one of them. */
+  answer(request: { readonly path: string; readonly method: string }): Reply | null;
+}
+
 /** Turns exchanges into replies. */
 export class Answerer {
   readonly #router: Router;
   readonly #pages: ErrorPages;
+  readonly #reserved: Reserved | null;
 
   /**
    * Makes an answerer for one configuration.
    *
    * @param router Knows every route and its handler.
+   * @param reserved Answers before it.
    */
-  constructor(router: Router) {
+  constructor(router: Router, reserved: Reserved | null = null) {
+    this.#reserved = reserved;
     this.#router = router;
     this.#pages = new ErrorPages(router);
   }
@@ -40,6 +49,8 @@ export class Answerer {
    */
   answer(exchange: ClientExchange): Reply | Promise<Reply> {
     const site = this.#router.findSite(exchange.listenIndex, exchange.head, exchange.target, exchange.peer);
+    const reserved = this.#reserved?.answer({ path: exchange.target.path, method: exchange.method }) ?? null;
+    if (reserved !== null) return reserved;
     exchange.enterSite(site.site);
     if (exchange.expectation === "unknown") {
       throw new HttpError(417, "an expectation other than 100-continue");

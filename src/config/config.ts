@@ -59,12 +59,15 @@ export type Listen =
     | { readonly transport: "unix"; readonly path: string; readonly mode: number | null }
   );
 
+/** How lines of the access log are written; the last two, for people at a terminal, are `--dev`'s own choice. */
+export type AccessFormat = "combined" | "common" | "json" | "readable" | "coloured";
+
 /** Where and how to log. */
 export interface LogConfig {
   /** `stdout`, `stderr`, `off`, or an absolute path. */
   readonly access: string;
   /** How a line of the access log is written. */
-  readonly format: "combined" | "common" | "json";
+  readonly format: AccessFormat;
   /** `stderr` or an absolute path. */
   readonly error: string;
   /** The least level that the error log takes. */

@@ -65,11 +65,17 @@ export class FailedScript extends HttpError {
   }
 }
 
+/** The script that loads a page again when a file or script changes; served with `--dev` only. */
+export const RELOAD_SCRIPT = "/.pollux/reload.js";
+
 const TEXT = new TextEncoder();
 
 /** What scripts and clients wrote stands on the page: nothing of it is to run or to be taken for another type. */
 const GUARDS: readonly Field[] = [
-  ["Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"],
+  [
+    "Content-Security-Policy",
+    "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+  ],
   ["X-Content-Type-Options", "nosniff"],
 ];
 
@@ -157,8 +163,11 @@ pre { margin: 0; padding: .75rem 1rem; overflow: auto; max-height: 60vh; border-
 <p>${escape(escapeControls(account.reason))}</p>
 ${renderCause(account.diagnosis)}<dl>
 ${rows.join("")}</dl>
-${blocks.join("")}<p><small>Shown because the server runs with --dev.</small></p>
+${
+    blocks.join("")
+  }<p><small>Shown because the server runs with --dev. The page loads itself again when a file changes.</small></p>
 </main>
+<script src="${RELOAD_SCRIPT}"></script>
 </html>
 `;
 }

@@ -17,6 +17,7 @@ import { Sendfile } from "../handlers/sendfile.ts";
 import { cgiHandler, type CgiServices, scriptsAmongFiles } from "../cgi/handler.ts";
 import type { Scripts } from "../cgi/run.ts";
 import { gatewayHandler, type GatewayServices } from "../gateway/gateway.ts";
+import type { Reload } from "./reload.ts";
 import type { Logger } from "../observe/logger.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import { statusHandler, type StatusServices } from "../status/handler.ts";
@@ -36,6 +37,8 @@ export interface LoopServices {
   readonly metrics: Metrics;
   /** What starts scripts. */
   readonly scripts: Scripts;
+  /** With `--dev` only, and never for `exec`: pages that load themselves again. */
+  readonly reload: Reload | null;
   /** The server's own environment, of which `pass_env` takes some. */
   readonly environment: Readonly<Record<string, string>>;
 }
@@ -50,16 +53,25 @@ export function handlerMaker(setup: HandlerSetup, services: LoopServices): Handl
   const sendfile = (folders: readonly string[]): Sendfile => new Sendfile(folders, files);
   const gateway: GatewayServices = { ...services, secrets, temp, loops: config.workers };
   const cgi: CgiServices = { ...services, programs, secrets, temp, sendfile, dev: config.dev };
-  const files = filesServices(services.clock, config.secrets, compressScripts(scriptsAmongFiles(cgi)));
+  const { reload } = services;
+  const amongFiles = scriptsAmongFiles(cgi);
+  const runScript = reload === null
+    ? compressScripts(amongFiles)
+    : reload.scriptsAmongFiles(amongFiles, compressScripts(amongFiles));
+  const files = filesServices(services.clock, config.secrets, runScript);
   const cache: CacheServices = { clock: services.clock, wallMs: () => Date.now(), loops: config.workers };
   // What is kept is kept as it goes out: it is compressed once.
-  const modified = (handler: Handler, route: Route): Handler =>
-    cached(route.compress ? compressed(handler) : handler, route, cache);
+  const modified = (plain: Handler, route: Route): Handler => {
+    const handler = reload === null ? plain : reload.scripts(plain);
+    return cached(route.compress ? compressed(handler) : handler, route, cache);
+  };
   return (route: Route): Handler => {
     const { handler } = route;
     switch (handler.kind) {
-      case "files":
-        return takesUploads(route) ? uploadHandler(handler, files) : filesHandler(handler, files);
+      case "files": {
+        const made = takesUploads(route) ? uploadHandler(handler, files) : filesHandler(handler, files);
+        return reload === null ? made : reload.files(made);
+      }
       case "cgi":
         return modified(cgiHandler(handler, route, cgi), route);
       case "redirect":

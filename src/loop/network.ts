@@ -29,6 +29,7 @@ import { logBatch } from "./logs.ts";
 import { Refusals } from "./refusal.ts";
 import { RemoteVerifier } from "./remote_verifier.ts";
 import { socketNames } from "./socket_name.ts";
+import { Reload } from "./reload.ts";
 import { Service, type ServiceSurroundings } from "./service.ts";
 import { SupervisorStatus } from "./supervisor_status.ts";
 import { postToSupervisor, receiveFromSupervisor } from "./worker.ts";
@@ -54,6 +55,8 @@ class NetworkLoop implements ClientHost, ListenerHost {
   readonly #config: Config;
   readonly #surroundings: ServiceSurroundings;
   readonly #scripts: BridgedScripts;
+  /** null: not in --dev. */
+  readonly #reload: Reload | null;
   readonly #verifier: RemoteVerifier | null;
   /** Each with the address by which it is counted. */
   readonly #clients = new Map<Client, string>();
@@ -84,11 +87,13 @@ class NetworkLoop implements ClientHost, ListenerHost {
     this.#scripts = new BridgedScripts(() => this.clock.now(), () => post({ kind: "scriptsWanted" }));
     this.#connections = new ConnectionCount(setup.connections, ownConnections);
     this.#requestIdPrefix = crypto.randomUUID().slice(0, 8) + setup.loop.toString(36);
+    this.#reload = setup.config.dev ? new Reload() : null;
     this.#surroundings = {
       clock: this.clock,
       metrics: this.metrics,
       scripts: this.#scripts,
       status: { status: this.#status, feed: this.#feed },
+      reload: this.#reload,
       environment,
       accessBatch: logBatch("access", this.metrics),
       errorBatch: logBatch("error", this.metrics),
@@ -165,6 +170,9 @@ class NetworkLoop implements ClientHost, ListenerHost {
       case "socket":
         this.#socketQuestions.get(message.request)?.(message.heldBytes);
         this.#socketQuestions.delete(message.request);
+        break;
+      case "changed":
+        this.#reload?.changed(message.version);
         break;
       case "drain":
         this.#drain();
@@ -247,6 +255,7 @@ class NetworkLoop implements ClientHost, ListenerHost {
   async #drain(): Promise<void> {
     this.#isDraining = true;
     this.#feed.end();
+    this.#reload?.end();
     await Promise.all(this.#listeners.map((listener) => listener.close()));
     post({ kind: "deaf" });
     this.#isClosed = true;

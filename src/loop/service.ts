@@ -64,8 +64,10 @@ export class Service {
     };
     this.log = new LoopLogger(errorBatch, log.level);
     const format = accessFormat(log.format);
-    this.record = log.access === "off" ? null : (record) => accessBatch.add(format(record));
     this.hasStatus = isStatusShown(setup.config);
+    this.record = log.access === "off" ? null : (record) => {
+      if (surroundings.reload?.isOwn(record.target) !== true) accessBatch.add(format(record));
+    };
     const make = handlerMaker(setup, { ...surroundings, log: this.log });
     const router = new Router(setup.config, make, {
       clock: surroundings.clock,
@@ -73,6 +75,6 @@ export class Service {
       rates: setup.rates === null ? null : new RateTable(setup.rates),
       passwords: surroundings.passwords,
     });
-    this.answerer = new Answerer(router);
+    this.answerer = new Answerer(router, surroundings.reload);
   }
 }

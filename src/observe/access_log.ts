@@ -1,5 +1,5 @@
 /**
- * Lines of the access log: `common`, `combined` and `json`. Pure; where lines go is no concern of this file.
+ * Lines of the access log: `common`, `combined` and `json`, and the lines of `--dev` for people. Pure; where lines go is no concern of this file.
  *
  * `common` and `combined` are the formats of Apache httpd and nginx, byte for byte:
  * `%h - %u [%d/%b/%Y:%H:%M:%S %z] "%r" %>s %b "%{Referer}i" "%{User-agent}i"`. Where the two differ (escapes, an empty
@@ -8,6 +8,7 @@
  * @module
  */
 
+import type { AccessFormat } from "../config/config.ts";
 import type { AccessRecord } from "./record.ts";
 
 /** The zone that `common` and `combined` tell the time in; `json` always tells UTC. */
@@ -62,8 +63,44 @@ export function formatJson(record: AccessRecord): string {
   }).replace(UNSAFE_JSON, (char) => `\\u${hex(char.charCodeAt(0), 4)}`);
 }
 
+/** How wide the columns of a readable line are; what is longer moves the rest of its line, and nothing is cut. */
+const METHOD_COLUMN = 7;
+const TARGET_COLUMN = 40;
+const TIME_COLUMN = 9;
+
+/**
+ * A line for people: method, path, status, time, and the script with how it ended, where that was not well. Without its line
+ * end.
+ */
+export function formatReadable(record: AccessRecord, hasColours: boolean): string {
+  const { status, exit, script } = record;
+  const method = bare(record.method).padEnd(METHOD_COLUMN);
+  const target = bare(record.target).padEnd(TARGET_COLUMN);
+  const time = readableTime(record.durationMs).padStart(TIME_COLUMN);
+  const line = `${method} ${target} ${hasColours ? coloured(status) : status} ${time}`;
+  if (script === null) return line;
+  const name = quoted(script.slice(Math.max(script.lastIndexOf("/"), script.lastIndexOf("\\")) + 1));
+  const end = exit === null || exit === 0
+    ? ""
+    : typeof exit === "number"
+    ? ` (status ${exit})`
+    : ` (${exit})`;
+  return `${line}  ${name}${end}`;
+}
+
+function readableTime(ms: number): string {
+  if (ms < 10) return `${ms.toFixed(1)} ms`;
+  return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
+}
+
+/** Green, blue, yellow and red, by its first digit. */
+function coloured(status: number): string {
+  const colour = status < 300 ? 32 : status < 400 ? 34 : status < 500 ? 33 : 31;
+  return `\x1b[${colour}m${status}\x1b[0m`;
+}
+
 /** The function for a configured format. */
-export function accessFormat(format: "combined" | "common" | "json"): (record: AccessRecord) => string {
+export function accessFormat(format: AccessFormat): (record: AccessRecord) => string {
   switch (format) {
     case "combined":
       return (record) => formatCombined(record);
@@ -71,6 +108,10 @@ export function accessFormat(format: "combined" | "common" | "json"): (record: A
       return (record) => formatCommon(record);
     case "json":
       return formatJson;
+    case "readable":
+      return (record) => formatReadable(record, false);
+    case "coloured":
+      return (record) => formatReadable(record, true);
   }
 }
 

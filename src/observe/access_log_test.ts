@@ -1,5 +1,5 @@
 import { assertEquals, assertMatch, assertNotMatch } from "@std/assert";
-import { accessFormat, formatCombined, formatCommon, formatJson } from "./access_log.ts";
+import { accessFormat, formatCombined, formatCommon, formatJson, formatReadable } from "./access_log.ts";
 import type { AccessRecord } from "./record.ts";
 
 const RECORD: AccessRecord = {
@@ -153,4 +153,35 @@ test("formatJson() keeps its milliseconds across seconds", () => {
     "1970-01-01T00:00:01.000Z",
     "1970-01-01T00:00:01.999Z",
   ]);
+});
+
+test("formatReadable() has method, path, status and time in columns, then the script and how it ended", () => {
+  const script = "/srv/cgi-bin/a.py";
+  assertEquals(
+    [
+      formatReadable(RECORD, false),
+      formatReadable({ ...RECORD, method: "DELETE", target: "/b", status: 204, durationMs: 12.6 }, false),
+      formatReadable({ ...RECORD, status: 502, durationMs: 1234, script, exit: 1 }, false),
+      formatReadable({ ...RECORD, script, exit: 0 }, false),
+      formatReadable({ ...RECORD, script, exit: "SIGKILL" }, false),
+      formatReadable({ ...RECORD, target: "/" + "x".repeat(50) }, false),
+    ],
+    [
+      "GET     /a.html?x=1                              200    1.2 ms",
+      "DELETE  /b                                       204     13 ms",
+      "GET     /a.html?x=1                              502     1.2 s  a.py (status 1)",
+      "GET     /a.html?x=1                              200    1.2 ms  a.py",
+      "GET     /a.html?x=1                              200    1.2 ms  a.py (SIGKILL)",
+      `GET     /${"x".repeat(50)} 200    1.2 ms`,
+    ],
+  );
+});
+
+test("formatReadable() colours the status and nothing else, and lets nothing of a request reach a terminal", () => {
+  const status = (status: number) => formatReadable({ ...RECORD, status }, true).replaceAll("\x1b", "^");
+  for (const [code, colour] of [[200, 32], [304, 34], [404, 33], [500, 31]]) {
+    assertMatch(status(code), new RegExp(`^GET [^^]* \\^\\[${colour}m${code}\\^\\[0m +1\\.2 ms$`));
+  }
+  const evil = { ...RECORD, method: "G\x1b", target: "/\x1b[2J\n\xff", script: "/srv/\x1b.py" };
+  assertMatch(formatReadable(evil, false), /^[\x20-\x7e]*$/);
 });

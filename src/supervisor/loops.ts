@@ -212,6 +212,11 @@ export class Loops {
     return true;
   }
 
+  /** With `--dev`: tells the pages that a file has changed. */
+  tellChanged(version: string): void {
+    for (const { worker } of this.#networks) post(worker, { kind: "changed", version });
+  }
+
   #fits({ config, runnable, certificates }: LoopsPlan): boolean {
     const { ports } = this;
     const { temp } = this.#host;

@@ -72,6 +72,8 @@ export type ToNetwork =
   | { readonly kind: "socket"; readonly request: number; readonly heldBytes: number | null }
   /** How the server is; `request` is that of the question. */
   | { readonly kind: "status"; readonly request: number; readonly status: ServerStatus }
+  /** With `--dev`: a file that is served, or a script, has changed; another version than all before. */
+  | { readonly kind: "changed"; readonly version: string }
   /** No new connections; end when the last client is done. */
   | { readonly kind: "drain" }
   /** End at once. */

@@ -22,6 +22,7 @@ import type { LogMessage, PemPair } from "./messages.ts";
 import { type HeldSignals, holdInspectorPort, type Signals } from "./signals.ts";
 import { SocketTable } from "./socket_table.ts";
 import { StatusDesk } from "./status.ts";
+import { Watcher } from "./watcher.ts";
 import { Trees } from "./trees.ts";
 
 /** How the supervisor is started. */
@@ -83,6 +84,9 @@ class Supervisor implements LoopsHost {
   #config: Config;
   #loops: Loops;
   #isStopping = false;
+  /** Only with `--dev`. */
+  #watcher: Watcher | null = null;
+  #changes = 0;
   /** Only what this server has made is its to remove: a path that was taken is somebody else's. */
   #hasSockets = false;
 
@@ -135,6 +139,7 @@ class Supervisor implements LoopsHost {
       this.reserve.take(this.#config);
       this.#announce();
       this.#started.resolve();
+      this.#watch();
       inspector = holdInspectorPort();
       status = await this.#done.promise;
     } catch (error) {
@@ -142,6 +147,7 @@ class Supervisor implements LoopsHost {
       status = 1;
     }
     signals.close();
+    this.#watcher?.close();
     inspector?.close();
     this.#loops.stopNow();
     await Promise.all([...this.#draining.values(), this.#loops.stop(0)]);
@@ -238,6 +244,7 @@ class Supervisor implements LoopsHost {
       return;
     }
     this.#config = read.config;
+    this.#watch();
     this.#logs = logs;
     closeLogs(before, logs);
     this.#desk.reloaded("taken");
@@ -267,6 +274,14 @@ class Supervisor implements LoopsHost {
 
   async #reopenLogs(): Promise<void> {
     await Promise.all([this.#logs.access?.reopen(), this.#logs.error.reopen()]);
+  }
+
+  /** With `--dev`: follows the folders of the configuration in force. */
+  #watch(): void {
+    this.#watcher?.close();
+    this.#watcher = this.#config.dev
+      ? new Watcher(this.#config, () => this.#loops.tellChanged(String(++this.#changes)), this.log)
+      : null;
   }
 
   #announce(): void {

@@ -11,9 +11,11 @@ routes:
     scripts: [.py]
   - path: /cgi-bin/
     cgi: ./cgi-bin
-    timeout: 500ms
     env: { SETTING: given }
     interpreters: { .py: python3, .cgi: shebang, .odd: no-such-interpreter }
+  - path: /hang/
+    cgi: ./cgi-bin
+    timeout: 500ms
 `;
 
 const FILES = {
@@ -43,7 +45,7 @@ const FAILURES: readonly [path: string, status: number][] = [
   ["/cgi-bin/crash.py", 502],
   ["/cgi-bin/signal.cgi", 502],
   ["/cgi-bin/header.cgi", 502],
-  ["/cgi-bin/hang.cgi", 504],
+  ["/hang/hang.cgi", 504],
   ["/cgi-bin/missing.cgi", 500],
   ["/cgi-bin/what.odd", 500],
   ["/among.py", 502],
@@ -104,7 +106,7 @@ Deno.test("--dev shows why a script has failed", async (t) => {
   });
 
   await t.step("a script that hangs, as text", async () => {
-    const response = await ask(server, get("/cgi-bin/hang.cgi", "Accept: text/plain"));
+    const response = await ask(server, get("/hang/hang.cgi", "Accept: text/plain"));
     assertEquals(response.status, 504);
     const page = textOf(response);
     assertStringIncludes(page, "raise cgi.timeout");
@@ -194,4 +196,29 @@ Deno.test("--dev is refused on an address that others can reach", async () => {
   const open = await runPollux({ yaml: YAML.replace("127.0.0.1", "0.0.0.0"), flags: ["--dev"] });
   assertEquals(open.code, 2);
   assertStringIncludes(open.stderr, "--dev: 0.0.0.0:0 can be reached from other machines");
+});
+
+Deno.test("--dev tells requests in a form for people at a terminal, and as always elsewhere", async (t) => {
+  const yaml = "listen: 127.0.0.1:0\nroutes: [{ path: /cgi-bin/, cgi: ./cgi-bin }]\n";
+  const told = async (terminal: boolean, flags: string[], env: Record<string, string>) => {
+    await using server = await TestServer.start({ yaml, files: FILES, terminal, flags, env });
+    assertEquals((await ask(server, get("/cgi-bin/fine.cgi?a=1"))).status, 200);
+    return (await server.stdoutMatch(/^[^\n]*fine\.cgi[^\n]*\n/m))[0].trimEnd();
+  };
+  const columns = String.raw`GET     /cgi-bin/fine\.cgi\?a=1 {20}`;
+  await t.step("in colours", async () => {
+    const line = await told(true, ["--dev"], { NO_COLOR: "", TERM: "xterm" });
+    // deno-lint-ignore no-control-regex
+    assertMatch(line, new RegExp(`^${columns}\x1b\\[32m200\x1b\\[0m +[0-9.]+ m?s  fine\\.cgi$`));
+  });
+  await t.step("without colours by NO_COLOR", async () => {
+    const line = await told(true, ["--dev"], { NO_COLOR: "1", TERM: "xterm" });
+    assertMatch(line, new RegExp(`^${columns}200 +[0-9.]+ m?s  fine\\.cgi$`));
+  });
+  await t.step("not in another format that was asked for, to a pipe, or without --dev", async () => {
+    assertMatch(await told(true, ["--dev", "--log-format", "json"], {}), /^\{"time":/);
+    const combined = /^127\.0\.0\.1 - - \[[^\]]+\] "GET \/cgi-bin\/fine\.cgi\?a=1 HTTP\/1\.1" 200 4 "-" "-"$/;
+    assertMatch(await told(false, ["--dev"], {}), combined);
+    assertMatch(await told(true, [], {}), combined);
+  });
 });

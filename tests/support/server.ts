@@ -32,6 +32,8 @@ export interface ServerOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Whether its standard output is read while it runs; true by default. Otherwise it is a pipe that fills up. */
   readonly readsStdout?: boolean;
+  /** Whether its standard output is a terminal (Python's pty is there to make one). */
+  readonly terminal?: boolean;
   /** How many descriptors it may have; otherwise as many as this process. */
   readonly descriptors?: number;
 }
@@ -91,6 +93,24 @@ class Collector {
   }
 }
 
+/** Becomes the program with a terminal as its standard output; what is written there goes on to where that was before. */
+const TERMINAL = `
+import os, pty, sys
+master, slave = pty.openpty()
+if os.fork() == 0:
+    if os.fork(): os._exit(0)
+    os.chdir("/")
+    os.close(slave)
+    os.close(2)
+    try:
+        while data := os.read(master, 65536): os.write(1, data)
+    except OSError: pass
+    os._exit(0)
+os.wait()
+os.dup2(slave, 1)
+os.execvp(sys.argv[1], sys.argv[1:])
+`;
+
 /** The program with its arguments: what `deno task start` runs, or the executable. */
 export async function commandLine(): Promise<[program: string, args: string[]]> {
   const executable = Deno.env.get("POLLUX");
@@ -129,7 +149,8 @@ async function spawn(options: ServerOptions, dir: string): Promise<Deno.ChildPro
   const limit = descriptors === undefined
     ? []
     : ["sh", "-c", 'ulimit -n "$0" && exec "$@"', String(descriptors)];
-  const [program, ...args] = [...limit, ...command, ...options.flags ?? []];
+  const screen = options.terminal === true ? ["/usr/bin/python3", "-c", TERMINAL] : [];
+  const [program, ...args] = [...screen, ...limit, ...command, ...options.flags ?? []];
   return new Deno.Command(program, {
     args,
     cwd: dir,
