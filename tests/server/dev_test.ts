@@ -208,7 +208,6 @@ Deno.test("--dev tells requests in a form for people at a terminal, and as alway
   const columns = String.raw`GET     /cgi-bin/fine\.cgi\?a=1 {20}`;
   await t.step("in colours", async () => {
     const line = await told(true, ["--dev"], { NO_COLOR: "", TERM: "xterm" });
-    // deno-lint-ignore no-control-regex
     assertMatch(line, new RegExp(`^${columns}\x1b\\[32m200\x1b\\[0m +[0-9.]+ m?s  fine\\.cgi$`));
   });
   await t.step("without colours by NO_COLOR", async () => {
