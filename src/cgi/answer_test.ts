@@ -54,6 +54,7 @@ function world(options: Options = {}): World {
     hasInput: false,
     client: "192.0.2.7",
     killGraceMs: 0,
+    warm: null,
   });
   const route = { handling: aHandling(options.handling), services: { clock, log }, sendfile: null };
   const answer = new ScriptAnswer(exchange, "/srv/a.py", route, run, options.account);

@@ -13,12 +13,13 @@ import { lastSegment, parentFolder } from "../paths.ts";
 import { type AnswerServices, ScriptAnswer } from "./answer.ts";
 import { describeFault, faultError, type ScriptFault } from "./end.ts";
 import { readSource } from "./source.ts";
-import { Interpreters } from "./interpreter.ts";
+import { type Command, Interpreters } from "./interpreter.ts";
 import { type Launcher, makeLauncher } from "./launch.ts";
 import type { Programs } from "./programs.ts";
-import type { Scripts } from "./run.ts";
+import type { Scripts, WarmStart } from "./run.ts";
 import { fileVersion, findScript, type FoundScript, type SecretFiles } from "./script.ts";
 import { type Content, spool } from "./spool.ts";
+import { WarmServers, type Warmth } from "./warm.ts";
 import {
   assertFits,
   buildVariables,
@@ -93,6 +94,16 @@ export function withSlash({ target }: Exchange): Outcome {
 /** What there is to tell of a script that could not even be tried. */
 const NOT_BEGUN = { exit: null, ranMs: null, stderr: "", command: [], env: [], diagnosis: null } as const;
 
+/** Of so many scripts it is remembered that it was said why they are not run warm. */
+const TOLD_MAX = 1024;
+
+/** What is started for a request. */
+interface Start {
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly warm: WarmStart | null;
+}
+
 /** Runs the scripts of one route. */
 class ScriptRunner {
   readonly #route: Route;
@@ -100,6 +111,9 @@ class ScriptRunner {
   readonly #services: CgiServices;
   readonly #interpreters: Interpreters;
   readonly #launcher: Launcher;
+  readonly #warm: WarmServers;
+  /** Scripts of which it was said why they are not run warm. */
+  readonly #told = new Set<string>();
   readonly #shared: StaticVariables;
   /** null: the route has no such folders. */
   readonly #sendfile: Sendfile | null;
@@ -122,6 +136,7 @@ class ScriptRunner {
       ? programs.users[user].home
       : environment["HOME"];
     this.#shared = staticVariables(settings.env, passed, home ?? "/", settings.passAuthorization);
+    this.#warm = new WarmServers(handling, this.#shared.pairs);
   }
 
   /**
@@ -131,7 +146,7 @@ class ScriptRunner {
    */
   async run(exchange: Exchange, script: FoundScript): Promise<Outcome> {
     exchange.notes.script = script.file;
-    const { program, args } = this.#command(exchange, script);
+    const { program, args, warm } = this.#command(exchange, script);
     const contentLength = announcedLength(exchange);
     const env = buildVariables(this.#shared, {
       head: exchange.head,
@@ -167,6 +182,7 @@ class ScriptRunner {
       hasInput: content !== null,
       client: exchange.peer.address,
       killGraceMs: this.#handling.settings.killGraceMs,
+      warm,
     });
     const answer = new ScriptAnswer(
       exchange,
@@ -184,7 +200,7 @@ class ScriptRunner {
     return await answer.outcome(lastSegment(script.file).startsWith("nph-"));
   }
 
-  #command(exchange: Exchange, script: FoundScript): { program: string; args: string[] } {
+  #command(exchange: Exchange, script: FoundScript): Start {
     const command = this.#interpreters.choose(script.file, script.version);
     if (command.kind === "none") throw this.#refuse(exchange, { ...command, kind: "command" });
     const launch = this.#launcher.launch(command);
@@ -192,7 +208,20 @@ class ScriptRunner {
       throw this.#refuse(exchange, { kind: "command", status: 500, message: launch.message });
     }
     const words = searchArguments(exchange.method, exchange.target.query);
-    return { program: launch.program, args: [...launch.args, ...this.#handling.args, ...words] };
+    const own = [...this.#handling.args, ...words];
+    const warm = this.#warmStart(exchange, command, script, own);
+    return { program: launch.program, args: [...launch.args, ...own], warm };
+  }
+
+  #warmStart(exchange: Exchange, command: Command, { file }: FoundScript, args: string[]): WarmStart | null {
+    const warmth: Warmth | null = this.#warm.find(command);
+    if (warmth === null) return null;
+    if (warmth.kind === "warm") return { server: warmth.server, args };
+    if (!this.#told.has(file) && this.#told.size < TOLD_MAX) {
+      this.#told.add(file);
+      this.#services.log.log("warn", `[${exchange.id}] ${file} is not run warm: ${warmth.reason}`);
+    }
+    return null;
   }
 
   #refuse(exchange: Exchange, fault: ScriptFault): HttpError {

@@ -25,9 +25,17 @@ const AFTER_END_BYTES_MAX = 1 << 20;
 /** How long all reads after the script's end may wait together, in milliseconds: its child may write a little for ever. */
 const AFTER_END_MS_MAX = 500;
 
+/** Where a pipe's bytes come from: the reader of a child's stream is one. */
+export interface PipeEnd {
+  /** Reads into `buffer`, which goes with it: the bytes come in the same one. No bytes, or none of it: the end. */
+  read(buffer: Uint8Array<ArrayBuffer>): Promise<{ readonly value?: Uint8Array<ArrayBuffer> | undefined }>;
+  /** Closes it: a read that waits ends. */
+  cancel(): Promise<void>;
+}
+
 /** Reads a pipe to its end, or to the end of the script that wrote to it. */
 export class Pipe {
-  readonly #reader: ReadableStreamBYOBReader;
+  readonly #reader: PipeEnd;
   #buffer: Uint8Array<ArrayBuffer> | null = null;
   #isEnded = false;
   #isReading = false;
@@ -36,11 +44,11 @@ export class Pipe {
   #leftMs = AFTER_END_MS_MAX;
   #stopWaiting: (() => void) | null = null;
 
-  /** Takes the stream over.
+  /** Takes a reader over.
    *
-   * @param stream The child's stream; nobody else reads it. */
-  constructor(stream: ReadableStream<Uint8Array<ArrayBuffer>>) {
-    this.#reader = stream.getReader({ mode: "byob" });
+   * @param reader Nobody else reads there. */
+  constructor(reader: PipeEnd) {
+    this.#reader = reader;
   }
 
   /** The next bytes, never empty and the caller's to keep; null at the end. One call at a time. Never rejects. */

@@ -9,7 +9,7 @@
 import { giveBuffer } from "../buffers.ts";
 import { isShortage } from "../shortage.ts";
 import { delay } from "../time/timer.ts";
-import { Pipe } from "./pipe.ts";
+import { Pipe, type PipeEnd } from "./pipe.ts";
 import {
   type EndReason,
   type ScriptExit,
@@ -54,13 +54,42 @@ const ERRORS_WINDOW_MS = 50;
 /** Variables that together belong to one request only, as long as it lasts. */
 const MARK_NAMES: readonly string[] = ["REMOTE_ADDR", "REMOTE_PORT", "SERVER_PORT", "REQUEST_URI"];
 
+/** A process that runs a script, however it came to be. */
+export interface ScriptProcess {
+  /** Its number. */
+  readonly pid: number;
+  /** Its standard input; null: it has none. */
+  readonly input: ScriptInput | null;
+  /** Its standard output. */
+  readonly output: PipeEnd;
+  /** Its standard error. */
+  readonly errors: PipeEnd;
+  /** Its end. Never rejects. */
+  readonly status: Promise<ScriptExit>;
+}
+
+/** The writing end of a script's standard input: the writer of a child's stream is one. */
+export interface ScriptInput {
+  /** Resolves once they are taken; rejects when the script takes no more. */
+  write(bytes: Uint8Array<ArrayBuffer>): Promise<void>;
+  /** It ends here. */
+  close(): Promise<void>;
+  /** Nobody reads it any more. */
+  abort(): Promise<void>;
+}
+
 /** Starts a script at once. Never throws: a start that fails rejects `started` with a StartError and ends the output. */
 export function startProcess(spec: ScriptSpec, hooks: ProcessHooks): ScriptRun {
   try {
-    return new Process(spawn(spec), spec, hooks);
+    return watchProcess(childProcess(spawn(spec), spec.hasInput), spec, hooks);
   } catch (error) {
     return failedRun(startFailure(error, spec));
   }
+}
+
+/** The run of a script whose process is there. */
+export function watchProcess(process: ScriptProcess, spec: ScriptSpec, hooks: ProcessHooks): ScriptRun {
+  return new Process(process, spec, hooks);
 }
 
 /** A run that never began, for whoever could not start it. */
@@ -104,6 +133,19 @@ function spawn(spec: ScriptSpec): Deno.ChildProcess {
     stdout: "piped",
     stderr: "piped",
   }).spawn();
+}
+
+function childProcess(child: Deno.ChildProcess, hasInput: boolean): ScriptProcess {
+  const input = hasInput ? child.stdin.getWriter() : null;
+  // That a script closes its input is told by `write`.
+  input?.closed.catch(() => {});
+  return {
+    pid: child.pid,
+    input,
+    output: child.stdout.getReader({ mode: "byob" }),
+    errors: child.stderr.getReader({ mode: "byob" }),
+    status: child.status,
+  };
 }
 
 function startFailure(error: unknown, spec: ScriptSpec): StartFailure {
@@ -166,7 +208,7 @@ class Pace {
 class Process implements ScriptRun {
   readonly started: Promise<number>;
   readonly ended: Promise<ScriptExit>;
-  readonly #child: Deno.ChildProcess;
+  readonly #process: ScriptProcess;
   readonly #spec: ScriptSpec;
   readonly #hooks: ProcessHooks;
   readonly #output: Pipe;
@@ -174,7 +216,7 @@ class Process implements ScriptRun {
   /** null: it is not kept. */
   readonly #lastErrors: StderrTail | null;
   /** null: it has none, or it is closed. */
-  #input: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>> | null = null;
+  #input: ScriptInput | null;
   /** Lets a write that waits go, when the script will never take it. */
   #letWriteGo: (() => void) | null = null;
   #lastSignMs: number;
@@ -182,21 +224,17 @@ class Process implements ScriptRun {
   #reason: EndReason | null = null;
   #killed: Promise<void> | null = null;
 
-  constructor(child: Deno.ChildProcess, spec: ScriptSpec, hooks: ProcessHooks) {
-    this.#child = child;
+  constructor(process: ScriptProcess, spec: ScriptSpec, hooks: ProcessHooks) {
+    this.#process = process;
     this.#spec = spec;
     this.#hooks = hooks;
     this.#lastSignMs = hooks.now();
-    this.#output = new Pipe(child.stdout);
-    this.#errors = new Pipe(child.stderr);
+    this.#output = new Pipe(process.output);
+    this.#errors = new Pipe(process.errors);
     const { stderrTailBytes = 0 } = hooks;
     this.#lastErrors = stderrTailBytes > 0 ? new StderrTail(stderrTailBytes) : null;
-    if (spec.hasInput) {
-      this.#input = child.stdin.getWriter();
-      // That a script closes its input is told by `write`.
-      this.#input.closed.catch(() => {});
-    }
-    this.started = Promise.resolve(child.pid);
+    this.#input = process.input;
+    this.started = Promise.resolve(process.pid);
     this.ended = this.#live();
   }
 
@@ -252,7 +290,7 @@ class Process implements ScriptRun {
     this.#output.cancel();
     if (!this.#hasExited) {
       const { killGraceMs, env } = this.#spec;
-      this.#killed = this.#hooks.trees.endTree(this.#child.pid, killGraceMs, treeMarks(env));
+      this.#killed = this.#hooks.trees.endTree(this.#process.pid, killGraceMs, treeMarks(env));
     }
     // Its input stays open until it is gone: content that broke off must not look as if it had ended.
     this.#letWriteGo?.();
@@ -261,9 +299,9 @@ class Process implements ScriptRun {
   /** From the start to the last trace of it. */
   async #live(): Promise<ScriptExit> {
     const errorsRead = this.#readErrors();
-    const { code, signal } = await this.#child.status;
+    const { code, signal } = await this.#process.status;
     this.#hasExited = true;
-    if (this.#killed !== null) this.#hooks.trees.rootEnded(this.#child.pid);
+    if (this.#killed !== null) this.#hooks.trees.rootEnded(this.#process.pid);
     this.#output.orphan();
     this.#errors.orphan();
     this.#abortInput();
@@ -273,7 +311,7 @@ class Process implements ScriptRun {
   }
 
   async #readErrors(): Promise<void> {
-    const { pid } = this.#child;
+    const { pid } = this.#process;
     const lines = new StderrLines((line) => this.#hooks.onStderr(line, pid));
     const pace = new Pace();
     for (let bytes = await this.#errors.read(); bytes !== null; bytes = await this.#errors.read()) {

@@ -49,6 +49,7 @@ function start(
     hasInput: false,
     client: "192.0.2.1",
     killGraceMs: 0,
+    warm: null,
     ...spec,
   }, { trees, onStderr: (line) => errors.push(line), now: () => performance.now(), ...hooks });
   return { run, errors, trees };

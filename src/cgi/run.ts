@@ -5,6 +5,8 @@
  * @module
  */
 
+import type { ScriptLimits } from "../config/config.ts";
+
 /** What to start. All paths are absolute; can be posted to a Worker as it is. */
 export interface ScriptSpec {
   /** The route whose places (`max_processes`, `queue`) it takes. */
@@ -29,6 +31,38 @@ export interface ScriptSpec {
   readonly client: string;
   /** How long the script and its descendants have after SIGTERM, when it is ended before its time; 0: SIGKILL at once. */
   readonly killGraceMs: number;
+  /** How an interpreter that is kept ready runs it instead; null: it is started anew. `program` and `args` hold for both. */
+  readonly warm: WarmStart | null;
+}
+
+/** What a fork server has to know of one request, beside what is in its specification. */
+export interface WarmStart {
+  /** Who forks. */
+  readonly server: WarmServer;
+  /** Arguments of the script. */
+  readonly args: readonly string[];
+}
+
+/** A fork server: an interpreter that is kept ready, and becomes each script that it is asked for. */
+export interface WarmServer {
+  /** Tells it from others: the same for what may share one. */
+  readonly key: string;
+  /** The language. */
+  readonly kind: "python" | "perl";
+  /** The interpreter, absolute. */
+  readonly program: string;
+  /** Its own arguments, before a script's path. */
+  readonly flags: readonly string[];
+  /** The environment that all requests share, name and value in turn. */
+  readonly env: readonly string[];
+  /** Modules that it imports beforehand. */
+  readonly preload: readonly string[];
+  /** 0 to 19, for the scripts. */
+  readonly nice: number;
+  /** For the scripts; null: the server's own. */
+  readonly umask: number | null;
+  /** For each script. */
+  readonly limits: ScriptLimits;
 }
 
 /** Why a script is ended before its time. The first reason wins. */

@@ -12,8 +12,7 @@ import type { KeyPath } from "./places.ts";
  * and perhaps `=VALUE` for one value of it or one of its list.
  */
 export const UNSUPPORTED: ReadonlySet<string> = new Set([
-  "route.warm",
-  "route.preload",
+  "route.warm=perl",
 ]);
 
 const HANDLER_KEYS = ["files", "cgi", "fastcgi", "scgi", "redirect", "respond", "status"];

@@ -15,6 +15,7 @@ const SPEC: ScriptSpec = {
   hasInput: true,
   client: "192.0.2.1",
   killGraceMs: 0,
+  warm: null,
 };
 
 /** The script loop's end, played by a test. */

@@ -9,7 +9,6 @@
 
 import { giveBuffer, isInBuffer } from "../buffers.ts";
 import { Places, type RoutePlaces, type Ticket } from "../cgi/places.ts";
-import { startProcess } from "../cgi/process.ts";
 import {
   type EndReason,
   type ScriptExit,
@@ -33,6 +32,7 @@ import {
 import type { FromBridge, FromScript, LoopSetup, ToBridge, ToScript } from "../supervisor/messages.ts";
 import { LoopClock } from "../time/clock.ts";
 import { after } from "../time/timer.ts";
+import { WarmScripts } from "../warm/warm_scripts.ts";
 import { WINDOW_BYTES, windowCost } from "./bridge.ts";
 import { loopLogger } from "./logs.ts";
 import { PidTable } from "./pid_table.ts";
@@ -50,6 +50,7 @@ receiveFromSupervisor((message: ToScript) => {
     new PidTable(message.pids),
     running,
     new Metrics(message.metrics),
+    message.warm,
   );
   receiveFromSupervisor((further: ToScript) => loop.receive(further));
   post({ kind: "ready" });
@@ -69,13 +70,20 @@ class ScriptLoop {
   readonly #pids: PidTable;
   readonly #metrics: Metrics;
   readonly #trees = new RemoteTrees(post);
+  readonly #scripts: WarmScripts;
   readonly #runs = new Set<HostedRun>();
   /** The runs of each network loop, by its number. */
   readonly #bridged = new Map<number, Map<number, HostedRun>>();
   #isStopping = false;
   #isDev: boolean;
 
-  constructor(setup: LoopSetup, pids: PidTable, running: RunningScripts, metrics: Metrics) {
+  constructor(
+    setup: LoopSetup,
+    pids: PidTable,
+    running: RunningScripts,
+    metrics: Metrics,
+    warm: string,
+  ) {
     const config = setup.config;
     this.#isDev = config.dev;
     ({ log: this.#log, batch: this.#batch } = loopLogger(config.log.level, metrics));
@@ -83,6 +91,11 @@ class ScriptLoop {
     this.#places = new Places(config.cgi, this.#routes, this.#clock, running);
     this.#metrics = metrics;
     this.#pids = pids;
+    this.#scripts = new WarmScripts({
+      folder: warm,
+      log: { log: (level, message) => this.#log.log(level, message) },
+      clock: this.#clock,
+    });
   }
 
   receive(message: ToScript): void {
@@ -96,6 +109,7 @@ class ScriptLoop {
         this.#log = new LoopLogger(this.#batch, config.log.level);
         this.#routes = scriptRoutes(config);
         this.#places.configure(config.cgi, this.#routes);
+        this.#scripts.retire();
         break;
       }
       case "treeEnded":
@@ -134,7 +148,7 @@ class ScriptLoop {
         metrics: this.#metrics,
         route: this.#routes.get(message.spec.routeId) ?? NO_ROUTE,
         start: (spec) =>
-          startProcess(spec, {
+          this.#scripts.start(spec, {
             trees: this.#trees,
             onStderr: (line, pid) => this.#log.log("warn", `${spec.script}[${pid}]: ${line}`),
             stderrTailBytes: this.#isDev ? DEV_TAIL_BYTES : TAIL_BYTES,
@@ -182,8 +196,9 @@ class ScriptLoop {
     this.#reportDrained();
   }
 
-  #reportDrained(): void {
+  async #reportDrained(): Promise<void> {
     if (this.#runs.size > 0) return;
+    await this.#scripts.close();
     this.#batch.flush();
     post({ kind: "drained" });
   }

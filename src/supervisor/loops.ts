@@ -94,6 +94,9 @@ export class ListenError extends Error {
 /** So many deaths of loops within `DEATHS_MS` are too many. */
 const DEATHS_MAX = 5;
 const DEATHS_MS = 10_000;
+/** How many script loops there have been: each has a folder of its own for what it keeps. */
+let scriptLoops = 0;
+
 /** How long ended scripts may take to be gone. */
 const SCRIPTS_GONE_MS = 3_000;
 /** How long a script loop may take to say what runs. */
@@ -229,7 +232,10 @@ export class Loops {
         networkPermissions(config, ports, temp, realPath),
         networkPermissions(this.config, ports, temp, realPath),
       ) &&
-      isEqual(scriptPermissions(config, runnable), scriptPermissions(this.config, this.#plan.runnable));
+      isEqual(
+        scriptPermissions(config, runnable, ""),
+        scriptPermissions(this.config, this.#plan.runnable, ""),
+      );
   }
 
   /** Stops accepting and resolves when the last client is done, or after `deadlineMs` by force; no script is left. */
@@ -291,7 +297,8 @@ export class Loops {
 
   #startScriptLoop(): void {
     const memory = PidTable.memory(this.config.cgi.maxProcesses);
-    const worker = this.#startWorker("script", scriptPermissions(this.config, this.#plan.runnable));
+    const warm = `${this.#host.temp}/warm${++scriptLoops}`;
+    const worker = this.#startWorker("script", scriptPermissions(this.config, this.#plan.runnable, warm));
     const slot = RunningScripts.takeSlot(this.#host.running);
     const metrics = this.#host.figures.open();
     const handle: ScriptLoopHandle = {
@@ -315,6 +322,7 @@ export class Loops {
         metrics: metrics.memory,
         pids: memory,
         running: { memory: this.#host.running, slot },
+        warm,
       } satisfies ToScript,
     );
     for (const network of this.#networks) this.#bridge(handle, network);
@@ -629,6 +637,7 @@ function startWorker(kind: keyof typeof WORKERS, permissions: LoopPermissions): 
   } catch (error) {
     // Deno 2.7 knows no such permission: for a unix socket it asks for read and write alone.
     if (!(error instanceof URIError) || permissions.net === false) throw error;
-    return start({ ...permissions, net: permissions.net.filter((address) => !address.startsWith("unix:")) });
+    const net = permissions.net.filter((address) => !address.startsWith("unix:"));
+    return start({ ...permissions, net: net.length > 0 ? net : false });
   }
 }

@@ -69,5 +69,5 @@ export function parseResident(text: string): Map<number, MemoryRow> {
 }
 
 function rowOf(pid: number, parent: number, bytes: number): MemoryRow {
-  return { pid, parent, bytes, start: 0, isZombie: false };
+  return { pid, parent, session: 0, bytes, start: 0, isZombie: false };
 }

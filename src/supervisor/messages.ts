@@ -115,6 +115,8 @@ export type ToScript =
     readonly pids: SharedArrayBuffer;
     /** How many scripts run in each script loop, and which slot is this one's; see `loop/running_scripts.ts`. */
     readonly running: { readonly memory: SharedArrayBuffer; readonly slot: number };
+    /** The folder for the sockets of its fork servers, its own: nobody has made it yet. */
+    readonly warm: string;
   }
   /** Another configuration: from the next script on. */
   | { readonly kind: "configure"; readonly setup: LoopSetup }

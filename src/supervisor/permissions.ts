@@ -5,6 +5,7 @@
  */
 
 import { freshSocketPath } from "../loop/unix_socket.ts";
+import { warmSockets } from "../warm/sockets.ts";
 import type { Config, HandlerConfig, Listen, Site } from "../config/config.ts";
 import { parentFolder } from "../paths.ts";
 
@@ -75,8 +76,13 @@ export function networkPermissions(
  * What a script loop may do: start the programs that the configuration names, read the script folders.
  *
  * @param programs Absolute paths, as they will be started.
+ * @param warm The folder for the sockets of fork servers, where a route is `warm`.
  */
-export function scriptPermissions(config: Config, programs: readonly string[]): LoopPermissions {
+export function scriptPermissions(
+  config: Config,
+  programs: readonly string[],
+  warm: string,
+): LoopPermissions {
   const read = new Set<string>();
   for (const site of config.sites) {
     for (const { handler } of site.routes) {
@@ -85,7 +91,15 @@ export function scriptPermissions(config: Config, programs: readonly string[]): 
       if ("run" in handler && handler.run.cwd !== null) read.add(handler.run.cwd);
     }
   }
-  return { ...NOTHING, read: read.size > 0 ? [...read] : false, run: programs.length > 0 ? programs : false };
+  const run = programs.length > 0 ? programs : false;
+  if (!hasWarm(config)) return { ...NOTHING, read: read.size > 0 ? [...read] : false, run };
+  return {
+    ...NOTHING,
+    net: warmSockets(warm).map((path) => `unix:${path}`),
+    read: [...read, warm],
+    write: [warm],
+    run,
+  };
 }
 
 /** Whether there are scripts to run. */
@@ -113,6 +127,12 @@ export const NOTHING: LoopPermissions = {
   sys: false,
   import: false,
 };
+
+function hasWarm({ sites }: Config): boolean {
+  return sites.some(({ routes }) =>
+    routes.some(({ handler }) => "run" in handler && handler.run.warm !== null)
+  );
+}
 
 function netAddress(listen: Listen, port: number | undefined): string {
   if (listen.transport === "unix") return `unix:${listen.path}`;

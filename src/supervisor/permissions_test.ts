@@ -47,16 +47,28 @@ Deno.test("a network loop may listen where it is told and read what it serves, a
 
 Deno.test("a script loop may start the named programs and read the script folders, and has no network", async () => {
   const { config, dir } = await configOf("root: www\nroutes: [{ path: /cgi-bin/, cgi: scripts }]\n");
-  const permissions = scriptPermissions(config, ["/usr/bin/perl"]);
+  const permissions = scriptPermissions(config, ["/usr/bin/perl"], "/tmp/w");
   assertEquals(permissions.read, [`${dir}/scripts`]);
   assertEquals(permissions.run, ["/usr/bin/perl"]);
   assertEquals([permissions.net, permissions.write, permissions.env], [false, false, false]);
   await Deno.remove(dir, { recursive: true });
 });
 
+Deno.test("with warm interpreters a script loop may use the sockets in its own folder, and no others", async () => {
+  const { config, dir } = await configOf(
+    "root: www\nroutes: [{ path: /cgi-bin/, cgi: scripts, warm: python }]\n",
+  );
+  const permissions = scriptPermissions(config, ["/usr/bin/python3"], "/tmp/private/warm1");
+  assertEquals(permissions.read, [`${dir}/scripts`, "/tmp/private/warm1"]);
+  assertEquals(permissions.write, ["/tmp/private/warm1"]);
+  assert(permissions.net !== false && permissions.net.length > 1);
+  assert(permissions.net.every((address) => address.startsWith("unix:/tmp/private/warm1/")));
+  await Deno.remove(dir, { recursive: true });
+});
+
 Deno.test("a configuration without scripts lets a script loop do nothing at all", async () => {
   const { config, dir } = await configOf("root: www\n");
-  const permissions = scriptPermissions(config, []);
+  const permissions = scriptPermissions(config, [], "/tmp/w");
   assert(Object.values(permissions).every((value) => value === false));
   await Deno.remove(dir, { recursive: true });
 });

@@ -14,6 +14,8 @@ export interface ProcessRow {
   readonly pid: number;
   /** The number of its parent; 0 for none. */
   readonly parent: number;
+  /** The leader of its session; 0 where that is not told. */
+  readonly session: number;
   /** When it began, for telling two processes of one number apart; on Linux in clock ticks, else 0. */
   readonly start: number;
   /** Whether it is dead and only waits to be reaped. */
@@ -86,6 +88,7 @@ export function parseStats(text: string): ProcessTable {
     const row = {
       pid,
       parent: Number(parts[1]),
+      session: Number(parts[3]),
       start: Number(parts[19]),
       isZombie: parts[0] === "Z" || parts[0] === "X",
     };
@@ -103,7 +106,7 @@ export function parsePs(text: string): ProcessTable {
     const match = /^\s*([0-9]+)\s+([0-9]+)\s+(\S)/.exec(line);
     if (match === null) continue;
     const pid = Number(match[1]);
-    table.set(pid, { pid, parent: Number(match[2]), start: 0, isZombie: match[3] === "Z" });
+    table.set(pid, { pid, parent: Number(match[2]), session: 0, start: 0, isZombie: match[3] === "Z" });
   }
   return table;
 }

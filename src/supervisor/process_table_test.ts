@@ -23,8 +23,8 @@ Deno.test({
       "x (y) S 1",
     ].join("\n");
     assertEquals([...parseStats(text).values()], [
-      { pid: 1, parent: 0, start: 5, isZombie: false },
-      { pid: 20, parent: 1, start: 77, isZombie: true },
+      { pid: 1, parent: 0, session: 1, start: 5, isZombie: false },
+      { pid: 20, parent: 1, session: 1, start: 77, isZombie: true },
     ]);
   },
 });
@@ -34,8 +34,8 @@ Deno.test({
   permissions: "none",
   fn() {
     assertEquals([...parsePs("    1     0 Ss\n12345 1 Z+\n\nps: no\n").values()], [
-      { pid: 1, parent: 0, start: 0, isZombie: false },
-      { pid: 12345, parent: 1, start: 0, isZombie: true },
+      { pid: 1, parent: 0, session: 0, start: 0, isZombie: false },
+      { pid: 12345, parent: 1, session: 0, start: 0, isZombie: true },
     ]);
   },
 });

@@ -11,7 +11,13 @@
 
 import type { TreeKiller } from "../cgi/process.ts";
 import type { Logger } from "../observe/logger.ts";
-import { descendants, findMarked, type ProcessTable, readProcessTable } from "./process_table.ts";
+import {
+  descendants,
+  findMarked,
+  type ProcessRow,
+  type ProcessTable,
+  readProcessTable,
+} from "./process_table.ts";
 
 /** After so many looks that each found something new, what is known is killed, and the looking goes on. */
 const STOP_ROUNDS_MAX = 20;
@@ -129,7 +135,7 @@ export class Trees implements TreeKiller {
   /** Looks again: forgets the dead, adds the new. Whether there was anything new. */
   async #discover(tree: Tree): Promise<boolean> {
     const table = await this.#tableFromNow();
-    this.#forgetDead(tree, table);
+    await this.#forgetDead(tree, table);
     const fresh = new Set(descendants(table, tree.known.keys()));
     for (const pid of await this.#orphans(tree, table)) fresh.add(pid);
     let isNew = false;
@@ -142,12 +148,12 @@ export class Trees implements TreeKiller {
     return isNew;
   }
 
-  #forgetDead(tree: Tree, table: ProcessTable): void {
+  async #forgetDead(tree: Tree, table: ProcessTable): Promise<void> {
     for (const [pid, start] of tree.known) {
       const row = table.get(pid);
       if (start === null && row !== undefined) {
-        // The first look at the root. A number that was reaped may be another's by now: ours is our own child.
-        if (row.parent !== Deno.pid) {
+        // The first look at the root. A number that was reaped may be another's by now.
+        if (!await isOurs(row, table, tree.marks)) {
           if (tree.stopped.has(pid)) send(pid, "SIGCONT");
           tree.known.delete(pid);
           continue;
@@ -161,19 +167,25 @@ export class Trees implements TreeKiller {
     }
   }
 
-  /** Processes that began after the root, are nobody's that is known, and carry the request's marks. */
+  /** Processes that began after the root, are nobody's that is known, and are of its session or carry the request's marks. */
   async #orphans(tree: Tree, table: ProcessTable): Promise<number[]> {
-    if (tree.rootStart === null || tree.marks.length === 0) return [];
+    if (tree.rootStart === null) return [];
+    const ofSession: number[] = [];
     const candidates: number[] = [];
-    for (const { pid, start, isZombie } of table.values()) {
+    for (const { pid, session, start, isZombie } of table.values()) {
       if (start < tree.rootStart || isZombie || pid === Deno.pid) continue;
+      if (session === tree.root && !tree.known.has(pid)) {
+        ofSession.push(pid);
+        continue;
+      }
       if (!tree.known.has(pid) && !tree.strangers.has(pid)) candidates.push(pid);
     }
+    if (tree.marks.length === 0) return ofSession;
     const found = new Set(await findMarked(candidates, tree.marks));
     for (const pid of candidates) {
       if (!found.has(pid)) tree.strangers.add(pid);
     }
-    return [...found];
+    return [...found, ...ofSession];
   }
 
   /** A table that was begun after this call: callers that wait for the same one share it. */
@@ -187,6 +199,13 @@ export class Trees implements TreeKiller {
     this.#look = look.catch(() => {}); // Those who wait for it are told.
     return look;
   }
+}
+
+/** Whether a process is a script of ours: a child, or one that leads a session, forked by a child or with the request's marks. */
+async function isOurs(row: ProcessRow, table: ProcessTable, marks: readonly string[]): Promise<boolean> {
+  if (row.parent === Deno.pid) return true;
+  if (row.session !== row.pid) return false;
+  return table.get(row.parent)?.parent === Deno.pid || (await findMarked([row.pid], marks)).length > 0;
 }
 
 /** Sends a signal; false when there is no such process any more, or it is not ours to signal. */

@@ -19,6 +19,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   cgi: ["handlers", "http", "config", "observe", "time"],
   gateway: ["cgi", "handlers", "http", "config", "observe", "time"],
   cache: ["handlers", "http", "config", "time"],
+  warm: ["cgi", "config", "observe", "time"],
   client: ["route", "handlers", "http", "config", "observe", "time"],
   status: ["handlers", "http", "config", "observe"],
   loop: [
@@ -26,6 +27,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "cache",
     "client",
     "route",
+    "warm",
     "cgi",
     "gateway",
     "handlers",
@@ -49,6 +51,7 @@ const SHARED = [
   "../loop/connection_count.ts",
   "../loop/running_scripts.ts",
   "../loop/unix_socket.ts",
+  "../warm/sockets.ts",
   "../route/rate.ts",
 ];
 

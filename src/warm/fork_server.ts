@@ -1,0 +1,333 @@
+/**
+ * One fork server, from its start to its end: an interpreter whose children become scripts.
+ *
+ * It is handed its own program over standard input, so that nothing is written to disk. A request goes to a child by a
+ * connection to the server's socket, which becomes the child's standard output; the child's first line there says that it has
+ * begun. Until then it can be taken back, and be run otherwise: a request is never run twice, and none is lost with a server.
+ *
+ * @module
+ */
+
+import type { ScriptSpec, WarmServer, WarmStart } from "../cgi/run.ts";
+import type { Logger } from "../observe/logger.ts";
+import type { Clock, Deadline } from "../time/clock.ts";
+import { delay } from "../time/timer.ts";
+import { WarmChild } from "./child.ts";
+import { type ControlMessage, ControlReader } from "./control.ts";
+import type { Inputs } from "./inputs.ts";
+import { encodeJob, encodeServer } from "./job.ts";
+import { PROGRAMS } from "./programs.ts";
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** How long a request waits for a child to begin, before it is run otherwise, in milliseconds. */
+const BEGIN_MS = 2_000;
+
+/** How long a server may take to end once it was asked to and has no child left, in milliseconds. */
+const END_MS = 1_000;
+
+/** With this line a child says that it has begun: its number, padded. */
+const BEGUN_BYTES = 12;
+
+/** Room in a server's environment, in bytes, where its children write by what their request is known. */
+const ROOM_NAME = "POLLUX_WARM";
+const ROOM_BYTES = 12_288;
+
+/** Of so many scripts it is remembered that it was said why they do not run warm. */
+const TOLD_MAX = 1024;
+
+/** What a fork server needs of its surroundings. */
+export interface ForkServerHost {
+  /** The path of its socket. */
+  readonly socket: string;
+  /** The path of the socket for input. */
+  readonly inputSocket: string;
+  /** Where its children come for their input. */
+  readonly inputs: Inputs;
+  /** The error log. */
+  readonly log: Logger;
+  /** The loop's clock. */
+  readonly clock: Clock;
+  /** It takes no more requests, and why; `null`: it was asked to. */
+  retired(failure: string | null): void;
+}
+
+/** A request that no child has begun. */
+export interface Attempt {
+  /** The child that has begun it; null: none has, nor ever will. Never rejects. */
+  readonly child: Promise<WarmChild | null>;
+  /** Nobody wants it any more: unless a child has begun it, none will. */
+  giveUp(): void;
+}
+
+/** A running fork server. */
+export class ForkServer {
+  /** Resolves when it and its last child are gone. */
+  readonly ended: Promise<void>;
+  readonly #spec: WarmServer;
+  readonly #host: ForkServerHost;
+  readonly #process: Deno.ChildProcess;
+  readonly #lifeLine: WritableStreamDefaultWriter<Bytes>;
+  readonly #children = new Map<number, WarmChild>();
+  /** What was said of children before their first line was read. */
+  readonly #early = new Map<number, ControlMessage[]>();
+  /** Scripts of running children, by pid, for the log. */
+  readonly #scripts = new Map<number, string>();
+  readonly #told = new Set<string>();
+  /** Whether it takes requests. */
+  readonly #ready = Promise.withResolvers<boolean>();
+  #isRetired = false;
+  /** Whether it has ended. */
+  #isOver = false;
+
+  /**
+   * Starts it.
+   *
+   * @throws What `Deno.Command` throws.
+   */
+  constructor(spec: WarmServer, host: ForkServerHost) {
+    this.#spec = spec;
+    this.#host = host;
+    const { server, boot } = PROGRAMS[spec.kind];
+    const text = new TextEncoder().encode(server);
+    const env: Record<string, string> = { [ROOM_NAME]: "=".repeat(ROOM_BYTES) };
+    for (let i = 0; i < spec.env.length; i += 2) env[spec.env[i]] = spec.env[i + 1];
+    this.#process = new Deno.Command(spec.program, {
+      args: [...spec.flags, ...boot(text.length)],
+      clearEnv: true,
+      env,
+      cwd: "/",
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    this.#lifeLine = this.#process.stdin.getWriter();
+    this.#lifeLine.closed.catch(() => {}); // Its end is told by its status.
+    const settings = encodeServer(spec, host.socket, host.inputSocket);
+    // One that ends before it has read it all is told by its status, too.
+    this.#lifeLine.write(text).then(() => this.#lifeLine.write(settings)).catch(() => {});
+    this.ended = this.#live();
+  }
+
+  /** Offers it a request. */
+  begin(spec: ScriptSpec, { args }: WarmStart): Attempt {
+    const order = new Order(this.#host, (pid, output, first, input) => {
+      const child = new WarmChild(pid, output, first, input);
+      this.#children.set(pid, child);
+      this.#scripts.set(pid, spec.script);
+      const early = this.#early.get(pid) ?? [];
+      this.#early.delete(pid);
+      for (const message of early) this.#take(message);
+      if (this.#isOver) child.lose();
+      return child;
+    });
+    const child = order.run(
+      this.#ready.promise,
+      (token) => encodeJob(spec, this.#spec.program, args, token),
+      spec.hasInput,
+    );
+    return { child, giveUp: () => order.giveUp() };
+  }
+
+  /** Lets it take no more requests, and end with its last child. Harmless when repeated. */
+  retire(): void {
+    this.#retired(null);
+    this.#lifeLine.close().catch(() => {});
+  }
+
+  /** Ends it now that no child runs any more. */
+  async end(): Promise<void> {
+    this.retire();
+    await Promise.race([this.ended, delay(END_MS)]);
+    if (this.#isOver) return;
+    this.#process.kill("SIGKILL");
+    await this.ended;
+  }
+
+  async #live(): Promise<void> {
+    const [status] = await Promise.all([this.#process.status, this.#readControl(), this.#readErrors()]);
+    this.#isOver = true;
+    this.#retired(`it ended with ${status.signal ?? `status ${status.code}`}`);
+    for (const child of this.#children.values()) child.lose();
+    this.#lifeLine.abort().catch(() => {});
+  }
+
+  #retired(failure: string | null): void {
+    this.#ready.resolve(false);
+    if (this.#isRetired) return;
+    this.#isRetired = true;
+    this.#host.retired(failure);
+  }
+
+  async #readControl(): Promise<void> {
+    const reader = new ControlReader();
+    try {
+      for await (const bytes of this.#process.stdout) {
+        for (const message of reader.push(bytes)) this.#take(message);
+      }
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw error;
+      this.#host.log.log("error", `warm ${this.#spec.kind}: ${error.message}`);
+      this.#process.kill("SIGKILL");
+    }
+  }
+
+  /** What the interpreter itself says, or a module when it is imported. */
+  async #readErrors(): Promise<void> {
+    const text = this.#process.stderr.pipeThrough(new TextDecoderStream());
+    for await (const part of text) {
+      for (const line of part.split("\n")) {
+        if (line !== "") this.#host.log.log("warn", `warm ${this.#spec.kind}: ${line.slice(0, 1000)}`);
+      }
+    }
+  }
+
+  #take(message: ControlMessage): void {
+    switch (message.kind) {
+      case "ready":
+        this.#ready.resolve(true);
+        return;
+      case "retired":
+        this.#retired(null);
+        return;
+      case "note":
+        this.#host.log.log("warn", `warm ${this.#spec.kind}: ${message.text}`);
+        return;
+      case "errors":
+      case "exit":
+      case "plain":
+        this.#takeOf(message);
+        return;
+      default:
+        message satisfies never;
+    }
+  }
+
+  #takeOf(message: Extract<ControlMessage, { readonly pid: number }>): void {
+    const { pid } = message;
+    const child = this.#children.get(pid);
+    if (child === undefined) {
+      const early = this.#early.get(pid);
+      if (early === undefined) this.#early.set(pid, [message]);
+      else early.push(message);
+      return;
+    }
+    switch (message.kind) {
+      case "errors":
+        child.errors.push(message.bytes);
+        break;
+      case "exit":
+        child.ended(message.exit);
+        this.#children.delete(pid);
+        this.#scripts.delete(pid);
+        break;
+      case "plain":
+        this.#tellPlain(this.#scripts.get(pid) ?? "a script", message.reason);
+        break;
+      default:
+        message satisfies never;
+    }
+  }
+
+  #tellPlain(script: string, reason: string): void {
+    if (this.#told.has(script) || this.#told.size >= TOLD_MAX) return;
+    this.#told.add(script);
+    this.#host.log.log("warn", `${script} is not run warm: ${reason}`);
+  }
+}
+
+/** Takes a child that has begun: its pid, standard output and what has come of it, standard input. */
+type Begun = (pid: number, output: Deno.Conn, first: Bytes, input: Deno.Conn | null) => WarmChild;
+
+/** A request on its way to a child. */
+class Order implements Deadline {
+  readonly deadlineMs: number;
+  readonly #host: ForkServerHost;
+  readonly #begun: Begun;
+  #connection: Deno.Conn | null = null;
+  #isUnwanted = false;
+  #stopWaiting: (() => void) | null = null;
+
+  constructor(host: ForkServerHost, begun: Begun) {
+    this.#host = host;
+    this.#begun = begun;
+    this.deadlineMs = host.clock.now() + BEGIN_MS;
+  }
+
+  expire(): void {
+    this.giveUp();
+  }
+
+  /** Takes it back: by closing its own side, which a child looks at before it begins. */
+  giveUp(): void {
+    if (this.#isUnwanted) return;
+    this.#isUnwanted = true;
+    this.#host.clock.remove(this);
+    this.#stopWaiting?.();
+    // It fails where the other side has closed it already.
+    this.#connection?.closeWrite().catch(() => {});
+  }
+
+  async run(
+    ready: Promise<boolean>,
+    encode: (token: string) => Bytes,
+    hasInput: boolean,
+  ): Promise<WarmChild | null> {
+    const { inputs, clock, socket } = this.#host;
+    clock.add(this);
+    const expected = hasInput ? inputs.expect() : null;
+    try {
+      const stop = new Promise<boolean>((resolve) => this.#stopWaiting = () => resolve(false));
+      if (!await Promise.race([ready, stop]) || this.#isUnwanted) return null;
+      const connection = await Deno.connect({ transport: "unix", path: socket });
+      this.#connection = connection;
+      if (this.#isUnwanted) {
+        connection.close();
+        return null;
+      }
+      const child = await this.#offer(
+        connection,
+        encode(expected?.token ?? ""),
+        expected?.connection ?? null,
+      );
+      if (child === null) connection.close();
+      return child;
+    } catch (error) {
+      // It is gone, or its queue is full: somebody else has to run it.
+      if (!(error instanceof Deno.errors.NotCapable) && error instanceof Error) return null;
+      throw error;
+    } finally {
+      expected?.forget();
+      clock.remove(this);
+    }
+  }
+
+  async #offer(
+    connection: Deno.Conn,
+    job: Bytes,
+    input: Promise<Deno.Conn> | null,
+  ): Promise<WarmChild | null> {
+    try {
+      for (let at = 0; at < job.length;) at += await connection.write(job.subarray(at));
+      const buffer = new Uint8Array(4096);
+      let length = 0;
+      while (length < BEGUN_BYTES) {
+        const count = await connection.read(buffer.subarray(length));
+        if (count === null) return null;
+        length += count;
+      }
+      const pid = Number(new TextDecoder().decode(buffer.subarray(0, BEGUN_BYTES)));
+      // It has come for its input before it said that it begins.
+      return this.#begun(
+        pid,
+        connection,
+        buffer.subarray(BEGUN_BYTES, length),
+        input === null ? null : await input,
+      );
+    } catch (error) {
+      // The connection broke before it began.
+      if (error instanceof Error) return null;
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,73 @@
+/**
+ * What fork servers and their children are told; no I/O. The reading side is `server.py` and `server.pl`.
+ *
+ * Everything is fields that end where the next begins, with NUL between them, which no path, argument or variable holds; in
+ * front stands the length of it all in eight hexadecimal digits.
+ *
+ * @module
+ */
+
+import { treeMarks } from "../cgi/process.ts";
+import type { ScriptSpec, WarmServer } from "../cgi/run.ts";
+
+const encoder = new TextEncoder();
+
+/** The whole of the digits, and what they can tell. */
+const LENGTH_DIGITS = 8;
+
+/**
+ * What a fork server is told once.
+ *
+ * @param listen The path of its socket.
+ * @param input The path of the socket at which its children come for their input.
+ */
+export function encodeServer(server: WarmServer, listen: string, input: string): Uint8Array<ArrayBuffer> {
+  const { nice, umask, limits, flags, preload } = server;
+  return encode([
+    listen,
+    input,
+    String(nice),
+    umask === null ? "" : String(umask),
+    ...[limits.cpuSeconds, limits.memoryBytes, limits.files, limits.processes].map((limit) =>
+      limit === null ? "" : String(limit)
+    ),
+    String(flags.length),
+    ...flags,
+    ...preload,
+  ]);
+}
+
+/**
+ * What a child is told: one request.
+ *
+ * @param token With what it comes for its input; `""`: it has none.
+ * @param program The interpreter, for a script that has to be started anew.
+ */
+export function encodeJob(
+  spec: ScriptSpec,
+  program: string,
+  args: readonly string[],
+  token: string,
+): Uint8Array<ArrayBuffer> {
+  // As the lines of an environment stand in memory, with NUL between them: other bytes in these fields there are none.
+  const marks = treeMarks(spec.env);
+  return encode([
+    token,
+    program,
+    spec.script,
+    spec.cwd,
+    String(marks.length),
+    ...marks,
+    String(args.length),
+    ...args,
+    ...spec.env,
+  ]);
+}
+
+function encode(fields: readonly string[]): Uint8Array<ArrayBuffer> {
+  const text = fields.join("\0");
+  const bytes = new Uint8Array(LENGTH_DIGITS + 3 * text.length);
+  const { written } = encoder.encodeInto(text, bytes.subarray(LENGTH_DIGITS));
+  encoder.encodeInto(written.toString(16).padStart(LENGTH_DIGITS, "0"), bytes);
+  return bytes.subarray(0, LENGTH_DIGITS + written);
+}

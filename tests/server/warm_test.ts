@@ -1,0 +1,317 @@
+/**
+ * Scripts that an interpreter runs which is kept ready: as plain ones, as far as they and their clients can tell.
+ *
+ * @module
+ */
+
+import { assert, assertEquals, assertMatch, assertNotEquals, assertNotMatch } from "@std/assert";
+import { join } from "@std/path";
+import { eventually } from "../support/deadline.ts";
+import { stillRunning } from "../support/processes.ts";
+import { ask, get, post, textOf } from "../support/raw.ts";
+import { type FileSpec, TestServer } from "../support/server.ts";
+
+/** Every script under two paths: as it is and warm. */
+function start(files: Record<string, FileSpec>, keys = "", top = ""): Promise<TestServer> {
+  const yaml = `listen: 127.0.0.1:0
+${top}routes:
+  - path: /plain/
+    cgi: ./scripts
+${keys}  - path: /warm/
+    cgi: ./scripts
+    warm: python
+${keys}`;
+  return TestServer.start({ yaml, files });
+}
+
+function py(...lines: string[]): string {
+  return ["#!/usr/bin/python3", ...lines, ""].join("\n");
+}
+
+/** A script that writes a header and then does more. */
+function page(...lines: string[]): string {
+  return py("import sys", "print('Content-Type: text/plain\\n', flush=True)", ...lines);
+}
+
+async function text(server: TestServer, path: string, ...lines: string[]): Promise<string> {
+  const response = await ask(server, get(path, ...lines));
+  assertEquals(response.status, 200);
+  return textOf(response);
+}
+
+const FACTS = page(
+  "import json, os, stat",
+  "facts = dict(argv=sys.argv, file=__file__, path=sys.path, names=sorted(globals()), flags=str(sys.flags),",
+  "  orig=getattr(sys, 'orig_argv', None), cwd=os.getcwd(), env=dict(os.environ), stdin=sys.stdin.read(),",
+  "  fds=sorted(set(os.listdir('/proc/self/fd')) - {'3'}), spec=str(__spec__), loader=type(__loader__).__name__,",
+  "  executable=sys.executable, encodings=[s.encoding + str(s.line_buffering) + s.errors for s in (sys.stdin, sys.stdout, sys.stderr)],",
+  "  signals=open('/proc/self/status').read().split('SigBlk')[1].split('Cap')[0], main=sys.modules['__main__'].__file__,",
+  "  path0=sys.path[0], name=__name__, package=__package__, doc=__doc__, builtins=type(__builtins__).__name__)",
+  "facts['env'].pop('REMOTE_PORT')",
+  "print(json.dumps(facts, indent=1, sort_keys=True).replace('/warm/', '/plain/'))",
+);
+
+Deno.test("a warm script finds what a plain one does", async () => {
+  await using server = await start({
+    "scripts/facts.py": FACTS,
+    "scripts/ids.py": page("import os; print(os.getpid(), os.getppid(), os.getsid(0))"),
+  });
+  assertEquals(await text(server, "/warm/facts.py"), await text(server, "/plain/facts.py"));
+  assertEquals(await text(server, "/warm/facts.py/more?a+b"), await text(server, "/plain/facts.py/more?a+b"));
+  const ids = [];
+  for (let i = 0; i < 3; i++) ids.push((await text(server, "/warm/ids.py")).trim().split(" "));
+  assertEquals(new Set(ids.map(([pid]) => pid)).size, 3);
+  assertEquals(new Set(ids.map(([, parent]) => parent)).size, 1);
+  assert(ids.every(([pid, , session]) => pid === session));
+  assertNotEquals(ids[0][1], String(server.pid));
+});
+
+Deno.test("warm scripts get their own content, and are answered as they write", async (t) => {
+  await using server = await start({
+    "scripts/echo.py": page("sys.stdout.write(sys.stdin.read())"),
+    "scripts/lines.py": page("for line in sys.stdin: print('got', line.strip(), flush=True)"),
+    "scripts/deaf.py": page("sys.stdin.close(); print('done')"),
+    "scripts/early.py": page(
+      "import os, time",
+      "print('all', flush=True); os.close(1)",
+      "while True: time.sleep(1)",
+    ),
+  });
+  await t.step("bodies at once do not mix", async () => {
+    const bodies = Array.from({ length: 12 }, (_, i) => `${i}-`.repeat(20_000));
+    const answers = await Promise.all(bodies.map((body) => ask(server, post("/warm/echo.py", body))));
+    assertEquals(answers.map(textOf), bodies);
+  });
+  await t.step("each line is answered before the next is sent", async () => {
+    using client = await server.connect();
+    await client.send(post("/warm/lines.py", "", "Content-Length: 8").replace("Content-Length: 0\r\n", ""));
+    await client.send("one\n");
+    await client.readUntil("got one");
+    await client.send("two\n");
+    await client.readUntil("got two");
+  });
+  await t.step("a script that closes its input early is no error", async () => {
+    assertEquals(textOf(await ask(server, post("/warm/deaf.py", "x".repeat(1_000_000)))), "done\n");
+  });
+  await t.step("the end of standard output is the end of the answer", async () => {
+    assertEquals(textOf(await ask(server, post("/warm/early.py", "some"))), "all\n");
+  });
+});
+
+Deno.test("a warm script ends as Python ends", async (t) => {
+  await using server = await start({
+    "scripts/exit.py": page("sys.exit(3)"),
+    "scripts/words.py": page("sys.exit('these words')"),
+    "scripts/raise.py": page("def inner():", "  raise ValueError('here')", "inner()"),
+    "scripts/syntax.py": py("print('a'", "x = = 1"),
+    "scripts/killed.py": page("import os, signal", "os.kill(os.getpid(), signal.SIGSEGV)"),
+    "scripts/late.py": page(
+      "import atexit, threading, time",
+      "atexit.register(lambda: print('atexit'))",
+      "class Last:",
+      "  def __del__(self): print('del')",
+      "last = Last(); last.self = last",
+      "file = open('../late.txt', 'w'); file.write('unflushed')",
+      "def work():",
+      "  time.sleep(0.1); print('thread')",
+      "threading.Thread(target=work).start()",
+      "print('main')",
+    ),
+    "scripts/child.py": page(
+      "import subprocess",
+      "print(subprocess.run(['sh', '-c', 'echo from a child; exit 7'], capture_output=True))",
+    ),
+  });
+  await t.step("with the status that it was given", async () => {
+    await text(server, "/warm/exit.py");
+    await server.stderrMatch(/exit\.py.* ended with status 3/);
+    await text(server, "/warm/words.py");
+    await server.stderrMatch(/words\.py\[\d+\]: these words/);
+  });
+  await t.step("by an exception, which is told without the frames of anybody else", async () => {
+    await text(server, "/warm/raise.py");
+    await server.stderrMatch(/raise\.py\[\d+\]: ValueError: here/);
+    assertMatch(
+      server.stderr,
+      /Traceback \(most recent call last\):\n.*File ".*raise\.py", line 6, in <module>\n.*inner\(\)\n.*line 5, in inner/,
+    );
+    assertNotMatch(server.stderr, /<pollux>/);
+  });
+  await t.step("by an error of its syntax", async () => {
+    assertEquals((await ask(server, get("/warm/syntax.py"))).status, 502);
+    await server.stderrMatch(/syntax\.py\[\d+\]: SyntaxError/);
+  });
+  await t.step("by a signal", async () => {
+    await ask(server, get("/warm/killed.py")).catch(() => {});
+    await server.stderrMatch(/killed\.py.* died by SIGSEGV/);
+  });
+  await t.step("after its threads, its functions for the end, and its objects", async () => {
+    assertEquals(await text(server, "/warm/late.py"), "main\nthread\natexit\ndel\n");
+    assertEquals(await Deno.readTextFile(join(server.dir, "late.txt")), "unflushed");
+  });
+  await t.step("children of its own are waited for as usual", async () => {
+    assertMatch(await text(server, "/warm/child.py"), /returncode=7, stdout=b'from a child\\n'/);
+  });
+});
+
+Deno.test("a changed script or module of its folder works at the next request", async () => {
+  await using server = await start({
+    "scripts/a.py": page("import part", "print(part.TEXT, 1)"),
+    "scripts/part.py": "TEXT = 'old'\n",
+  });
+  for (let i = 0; i < 6; i++) assertEquals(await text(server, "/warm/a.py"), "old 1\n");
+  await Deno.writeTextFile(join(server.dir, "scripts/a.py"), page("import part", "print(part.TEXT, 2)"));
+  assertEquals(await text(server, "/warm/a.py"), "old 2\n");
+  await Deno.writeTextFile(join(server.dir, "scripts/part.py"), "TEXT = 'newer'\n");
+  assertEquals(await text(server, "/warm/a.py"), "newer 2\n");
+});
+
+Deno.test("what scripts import is there beforehand, unless their own folder has it", async (t) => {
+  const before = "before = set(sys.modules)";
+  await using server = await start({
+    "scripts/a.py": py(
+      "import sys",
+      before,
+      "import sqlite3, json, random",
+      "print('Content-Type: text/plain\\n')",
+      "print('sqlite3' in before, random.random())",
+    ),
+    "scripts/listed.py": page("print('decimal' in sys.modules, 'fractions' in sys.modules)"),
+    "scripts/own.py": page("import sqlite3", "print(sqlite3.__file__)"),
+  }, "    preload: [decimal]\n");
+  const warm = async () => (await text(server, "/warm/a.py")).trim().split(" ");
+  await t.step("once they have run", async () => {
+    await eventually("the module to be there", async () => (await warm())[0] === "True");
+  });
+  await t.step("and random numbers are none the less their own", async () => {
+    const numbers = await Promise.all([warm(), warm(), warm(), warm()]);
+    assertEquals(new Set(numbers.map(([, number]) => number)).size, numbers.length);
+  });
+  await t.step("with those that preload names", async () => {
+    assertEquals(await text(server, "/warm/listed.py"), "True False\n");
+    assertEquals(await text(server, "/plain/listed.py"), "False False\n");
+  });
+  await t.step("a module in the script's folder goes first, as it does when it is started anew", async () => {
+    await Deno.writeTextFile(join(server.dir, "scripts/sqlite3.py"), "");
+    const own = `${join(await Deno.realPath(server.dir), "scripts/sqlite3.py")}\n`;
+    assertEquals([await text(server, "/warm/own.py"), await text(server, "/plain/own.py")], [own, own]);
+    await server.stderrMatch(/own\.py is not run warm: .*sqlite3\.py goes before a module/);
+  });
+});
+
+Deno.test("a script that cannot be run warm is run plainly, and the log says so once", async () => {
+  await using server = await start({
+    "scripts/shell.sh": "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\nshell'\n",
+    "scripts/flag.py": "#!/usr/bin/python3 -X utf8\nprint('Content-Type: text/plain\\n\\nflag')\n",
+    "scripts/latin.py":
+      "#!/usr/bin/python3 -Sb\nimport sys\nprint('Content-Type: text/plain\\n')\nprint(sys.flags.no_site, sys.flags.bytes_warning, sys.orig_argv[1:-1])\n",
+  });
+  for (let i = 0; i < 2; i++) {
+    assertEquals(await text(server, "/warm/shell.sh"), "shell");
+    assertEquals(await text(server, "/warm/flag.py"), "flag\n");
+  }
+  await server.stderrMatch(/shell\.sh is not run warm/);
+  await server.stderrMatch(/flag\.py is not run warm: .* is given -X utf8/);
+  assertEquals(await text(server, "/warm/latin.py"), "1 1 ['-Sb']\n");
+  await server.stop();
+  assertEquals(server.stderr.match(/is not run warm/g)?.length, 2);
+});
+
+Deno.test("warm scripts are ended with all that they have started", async () => {
+  await using server = await start({
+    "scripts/hang.py": page(
+      "import os, subprocess, time",
+      "shell = subprocess.Popen(['sh', '-c', 'sleep 1000 & echo up; sleep 1000'], stdout=subprocess.PIPE)",
+      "shell.stdout.readline()",
+      "if os.fork() == 0:",
+      "  os.setsid()",
+      "  if os.fork() == 0: time.sleep(1000)",
+      "  os._exit(0)",
+      "print('begun', flush=True)",
+      "time.sleep(1000)",
+    ),
+    "scripts/ok.py": page("print('ok')"),
+  }, "    timeout: 1s\n");
+  assertEquals(await text(server, "/warm/ok.py"), "ok\n");
+  using client = await server.connect();
+  await client.send(get("/warm/hang.py"));
+  await client.readUntil("begun");
+  const before = await server.descendants();
+  await client.readToEnd();
+  const sleeping = before.filter(({ command }) => /sleep|hang/.test(command)).map(({ pid }) => pid);
+  assert(sleeping.length >= 2);
+  await eventually("the end of them all", async () => (await stillRunning(sleeping)).length === 0);
+  assertEquals(await text(server, "/warm/ok.py"), "ok\n");
+});
+
+Deno.test("a fork server that dies loses no request, and another takes its place", async () => {
+  await using server = await start({
+    "scripts/parent.py": page("import os; print(os.getppid())"),
+    "scripts/slow.py": page(
+      "import os, signal",
+      "os.kill(os.getppid(), signal.SIGKILL)",
+      "print(sys.stdin.readline(), flush=True)",
+    ),
+  });
+  const first = await text(server, "/warm/parent.py");
+  using client = await server.connect();
+  await client.send(post("/warm/slow.py", "", "Content-Length: 5").replace("Content-Length: 0\r\n", ""));
+  await server.stderrMatch(/warm python: it ended with SIGKILL/);
+  const answers = await Promise.all(Array.from({ length: 8 }, () => text(server, "/warm/parent.py")));
+  assert(answers.every((parent) => parent !== first));
+  await client.send("word\n");
+  await client.readUntil("word");
+});
+
+Deno.test("a reload makes new interpreters, and no script is interrupted", async () => {
+  await using server = await start({
+    "scripts/parent.py": page("import os; print(os.getppid())"),
+    "scripts/line.py": page("print('begun', flush=True)", "print(sys.stdin.readline())"),
+  });
+  const first = await text(server, "/warm/parent.py");
+  using client = await server.connect();
+  await client.send(post("/warm/line.py", "", "Content-Length: 5").replace("Content-Length: 0\r\n", ""));
+  await client.readUntil("begun");
+  server.kill("SIGHUP");
+  await server.stderrMatch(/reloaded/);
+  await eventually("another interpreter", async () => await text(server, "/warm/parent.py") !== first);
+  await client.send("word\n");
+  await client.readUntil("word");
+});
+
+Deno.test("priority, mask and limits of a route hold for warm scripts", async () => {
+  await using server = await start({
+    "scripts/held.py": page(
+      "import os, resource",
+      "mask = os.umask(0)",
+      "print(os.nice(0), mask, *(resource.getrlimit(getattr(resource, 'RLIMIT_' + n)) for n in ('CPU', 'NOFILE', 'AS')))",
+    ),
+  }, "    nice: 5\n    umask: '0027'\n    limits: { cpu: 9s, files: 48, memory: 1GiB }\n");
+  const held = await text(server, "/warm/held.py");
+  assertEquals(held, `5 23 (9, 9) (48, 48) (${2 ** 30}, ${2 ** 30})\n`);
+  assertEquals(await text(server, "/plain/held.py"), held);
+});
+
+Deno.test("standard error of warm scripts is a pipe of their own", async () => {
+  await using server = await start({
+    "scripts/errors.py": page(
+      "import os, subprocess",
+      "print('to the log', file=sys.stderr)",
+      "subprocess.run(['sh', '-c', 'echo by its path > /dev/stderr'])",
+      "os.write(2, b'x' * 200_000 + b'\\n')",
+      "print('written')",
+    ),
+  });
+  const answers = await Promise.all(Array.from({ length: 4 }, () => text(server, "/warm/errors.py")));
+  assertEquals(answers, Array(4).fill("written\n"));
+  await eventually("all lines, each with its script", () => {
+    const of = (words: RegExp) => [...server.stderr.matchAll(words)].map(([, pid]) => pid).sort();
+    const first = of(/errors\.py\[(\d+)\]: to the log/g);
+    const isSame = first.join() === of(/errors\.py\[(\d+)\]: by its path/g).join();
+    return Promise.resolve(new Set(first).size === 4 && isSame);
+  });
+  await eventually(
+    "long lines",
+    () => Promise.resolve(server.stderr.match(/errors\.py\[\d+\]: x{8000}/g)?.length === 4),
+  );
+});
