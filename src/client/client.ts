@@ -10,8 +10,9 @@
 import type { Limits, Timeouts } from "../config/config.ts";
 import { ContentCutShort, ExchangeAborted, type Peer, type Reply, type Source } from "../handlers/handler.ts";
 import { CHUNK_END, encodeChunkHead, LAST_CHUNK } from "../http/chunked.ts";
+import { preparedResponse } from "../handlers/prepared.ts";
 import { HttpError } from "../http/error.ts";
-import { isPersistent } from "../http/framing.ts";
+import { type Framing, isPersistent } from "../http/framing.ts";
 import { HeadReader, type ParsedHead } from "../http/head.ts";
 import {
   decideFraming,
@@ -30,7 +31,7 @@ import type { Clock, Deadline } from "../time/clock.ts";
 import type { AddressSet } from "../route/access.ts";
 import { isShortage } from "../shortage.ts";
 import type { Answerer } from "./answerer.ts";
-import type { BodyLimits } from "./body.ts";
+import { type BodyLimits, ClientBody } from "./body.ts";
 import { ClientExchange, type ExchangeClient } from "./exchange.ts";
 import { Input } from "./input.ts";
 import { Output } from "./output.ts";
@@ -120,6 +121,7 @@ export class Client implements Deadline, ExchangeClient {
   readonly #host: ClientHost;
   readonly #output: Output;
   readonly #reader: HeadReader;
+  #noBody: ClientBody | null = null;
   #state: State = "READ_REQ";
   #publishedState: State | null = null;
   #exchange: ClientExchange | null = null;
@@ -166,6 +168,11 @@ export class Client implements Deadline, ExchangeClient {
         : () => unacknowledgedBytes(peer),
     }, host.metrics);
     this.#reader = new HeadReader(host.limits);
+  }
+
+  /** The body of a request that has none. */
+  get noBody(): ClientBody {
+    return this.#noBody ??= new ClientBody(this.input, NO_BODY, false, this.bodyLimits, this);
   }
 
   /** Where it stands. */
@@ -463,8 +470,33 @@ export class Client implements Deadline, ExchangeClient {
       this.#step("refuse");
       reply = refusal;
     }
+    if (this.#gatherPrepared(exchange, reply)) return GATHERED;
     const framing = this.#decideFraming(exchange, reply);
     return this.#gather(exchange, reply, framing) ? GATHERED : this.#finish(exchange, reply, framing);
+  }
+
+  /** Likewise, where the reply was rendered when it was first made: so it is with most files. */
+  #gatherPrepared(exchange: ClientExchange, reply: Reply): boolean {
+    const prepared = preparedResponse(reply);
+    if (
+      prepared === undefined || exchange.head.minor !== 1 || exchange.hasOwnFields ||
+      !exchange.clientBody.isComplete || !this.#canGoOn(exchange, reply)
+    ) {
+      return false;
+    }
+    const { headBytes, dateAt } = prepared;
+    const bytes = exchange.head.method === "HEAD" ? prepared.bytes.subarray(0, headBytes) : prepared.bytes;
+    const place = this.#output.reserve(bytes.length);
+    if (place === null) return false;
+    const { buffer, offset } = place;
+    buffer.set(bytes, offset);
+    const date = this.#host.date();
+    for (let i = 0; i < date.length; i++) buffer[offset + dateAt + i] = date.charCodeAt(i);
+    this.#output.advance(bytes.length);
+    this.#step("send");
+    exchange.sentBytes = bytes.length - headBytes;
+    this.#note(exchange, reply, this.#host.clock.coarseMs);
+    return true;
   }
 
   /** Whether the whole answer could be gathered, and nothing is left to do for its request. */
@@ -852,6 +884,7 @@ export class Client implements Deadline, ExchangeClient {
 
 const NOTHING = new Uint8Array(0);
 const CRLF = [0x0d, 0x0a];
+const NO_BODY: Framing = { kind: "none" };
 const CONTINUE = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
 
 function isSource(body: Reply["body"]): body is Source {

@@ -35,6 +35,8 @@ export interface ExchangeClient extends BodyHost {
   readonly isDestroyed: boolean;
   /** Bounds on its bodies. */
   readonly bodyLimits: BodyLimits;
+  /** The body of a request that has none: it has no state, so one is enough. */
+  readonly noBody: ClientBody;
   /** An id that no other request of this server has. */
   nextRequestId(): string;
   /** Who asks, trusted proxies seen through. */
@@ -190,6 +192,11 @@ export class ClientExchange implements Exchange {
     if (this.isDelegated) this.#client.rerouted();
     this.isDelegated = false;
     if (this.#method !== "HEAD") this.#method = "GET";
+  }
+
+  /** Whether its site or route has fields for each of its answers. */
+  get hasOwnFields(): boolean {
+    return (this.#site?.headers.length ?? 0) > 0 || (this.#routed?.route.headers.length ?? 0) > 0;
   }
 
   /** The reply's fields, with the site's and the route's own in place of what they name. */

@@ -122,7 +122,7 @@ export class Input {
   #read(roomBytes: number): Promise<boolean> {
     if (this.isEnded || this.#isLost) return Promise.resolve(false);
     this.#makeRoom(roomBytes);
-    const room = this.buffer.subarray(this.end);
+    const room = this.end === 0 ? this.buffer : this.buffer.subarray(this.end);
     return this.#source.read(room).then(this.#onRead, this.#onError);
   }
 

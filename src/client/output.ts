@@ -38,6 +38,16 @@ const POOL_MAX = 256;
 
 const pool: Uint8Array<ArrayBuffer>[] = [];
 
+const DONE = Promise.resolve();
+
+/** A write under way. */
+interface Writing extends PromiseWithResolvers<void> {
+  /** What is still to be written. */
+  rest: Uint8Array<ArrayBuffer>;
+  /** The buffer that it lies in, where that is one of the pool's. */
+  readonly gathered: Uint8Array<ArrayBuffer> | null;
+}
+
 /** The output of one connection. */
 export class Output {
   /** When the write under way is to be looked at, in milliseconds of the clock; Infinity: none is under way. */
@@ -60,8 +70,7 @@ export class Output {
   #gathered: Uint8Array<ArrayBuffer> | null = null;
   #length = 0;
   /** The write under way: a second one waits for it. */
-  #writing: Promise<void> | null = null;
-  #giveUp: ((error: Error) => void) | null = null;
+  #writing: Writing | null = null;
 
   /**
    * An output that has sent nothing yet.
@@ -110,21 +119,20 @@ export class Output {
   }
 
   /** Sends what is gathered. Rejects when the connection breaks or is destroyed. */
-  async flush(): Promise<void> {
+  flush(): Promise<void> {
     const gathered = this.#gathered;
-    if (gathered === null || this.#length === 0) return;
+    if (gathered === null || this.#length === 0) return DONE;
     const length = this.#length;
     this.#gathered = null;
     this.#length = 0;
-    await this.#writeAll(gathered.subarray(0, length));
-    if (pool.length < POOL_MAX) pool.push(gathered);
+    return this.#send(gathered.subarray(0, length), gathered);
   }
 
   /** Sends what is gathered and then `bytes`, in one write where both fit. */
   async write(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     if (this.append(bytes)) return await this.flush();
     await this.flush();
-    await this.#writeAll(bytes);
+    await this.#send(bytes, null);
   }
 
   /**
@@ -132,7 +140,7 @@ export class Output {
    * to a client that reads nothing outlives its socket.
    */
   abandon(error: Error): void {
-    this.#giveUp?.(error);
+    this.#finish()?.reject(error);
   }
 
   /**
@@ -179,31 +187,46 @@ export class Output {
     return acknowledged > 0 && acknowledged * 1000 >= this.#patience.minRate * (atMs - last.atMs);
   }
 
-  async #writeAll(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
-    while (this.#writing !== null) await this.#writing;
+  /** Writes all of `bytes`, in its turn; `gathered` goes back to the pool after it. */
+  #send(bytes: Uint8Array<ArrayBuffer>, gathered: Uint8Array<ArrayBuffer> | null): Promise<void> {
+    if (this.#writing !== null) return this.#writing.promise.then(() => this.#send(bytes, gathered));
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#giveUp = reject;
-    this.#writing = promise;
-    this.#writeInTurn(bytes).then(resolve, reject);
-    try {
-      await promise;
-    } finally {
-      this.#writing = null;
-      this.#giveUp = null;
-    }
+    const writing: Writing = { promise, resolve, reject, rest: bytes, gathered };
+    this.#writing = writing;
+    if (bytes.length > 0) this.#write(writing);
+    else this.#written(writing, 0);
+    return promise;
   }
 
-  async #writeInTurn(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
-    let rest = bytes;
-    while (rest.length > 0) {
-      this.deadlineMs = this.#clock.coarseMs + this.#lookMs;
-      const count = await this.#sink.write(rest);
-      this.sentBytes += count;
-      if (this.#lastLook !== null || this.#isLooking) this.#forgetLooks();
-      this.#metrics.cells[COUNTER_CELL.bytesOut] += count;
-      if (count === rest.length) break;
-      rest = rest.subarray(count);
+  #write(writing: Writing): void {
+    this.deadlineMs = this.#clock.coarseMs + this.#lookMs;
+    this.#sink.write(writing.rest).then(
+      (count) => this.#written(writing, count),
+      (error) => {
+        if (this.#writing === writing) this.#finish()?.reject(error);
+      },
+    );
+  }
+
+  #written(writing: Writing, count: number): void {
+    this.sentBytes += count;
+    this.#metrics.cells[COUNTER_CELL.bytesOut] += count;
+    if (this.#lastLook !== null || this.#isLooking) this.#forgetLooks();
+    if (this.#writing !== writing) return; // It was given up.
+    if (count < writing.rest.length) {
+      writing.rest = writing.rest.subarray(count);
+      this.#write(writing);
+      return;
     }
+    this.#finish()?.resolve();
+    if (writing.gathered !== null && pool.length < POOL_MAX) pool.push(writing.gathered);
+  }
+
+  /** No write is under way any more; the one that was. */
+  #finish(): Writing | null {
+    const writing = this.#writing;
+    this.#writing = null;
     this.deadlineMs = Infinity;
+    return writing;
   }
 }

@@ -23,6 +23,7 @@ import { becameFolder, isUnchanged, type LoadedFile, loadFile } from "./load_fil
 import { locationPath } from "./location.ts";
 import { extensionOf } from "./media_type.ts";
 import { type Absent, type LocatedFile, type LocatedFolder, ServedFolder, versionOf } from "./open_file.ts";
+import { preparedBytes } from "./prepared.ts";
 import { redirectReply } from "./redirect.ts";
 import { type Coding, type Plan, Representation } from "./representation.ts";
 import { Secrets } from "./secrets.ts";
@@ -140,7 +141,9 @@ class Remembered implements CacheEntry {
 function costOf(found: FoundFile): number {
   const forms = [found.plain, ...found.coded];
   if (found.codings.length > found.coded.length) forms.push(found.plain);
-  return forms.reduce((sum, { facts }) => sum + ENTRY_BYTES + (facts.bytes?.length ?? 0), 0);
+  return forms.reduce((sum, { facts: { bytes } }) => {
+    return sum + ENTRY_BYTES + (bytes === null ? 0 : bytes.length + preparedBytes(bytes.length));
+  }, 0);
 }
 
 /**

@@ -19,6 +19,7 @@ import {
 } from "../http/range.ts";
 import { prepareFields } from "../http/response.ts";
 import type { Exchange, Reply } from "./handler.ts";
+import { prepareReply } from "./prepared.ts";
 
 /** Content codings that a form may have. */
 export type Coding = "br" | "gzip";
@@ -95,9 +96,9 @@ export class Representation implements Validators {
     this.fields = prepareFields(fields);
     this.reply = facts.bytes === null
       ? null
-      : Object.freeze({ kind: "reply", status: 200, fields: this.fields, body: facts.bytes });
+      : prepareReply({ kind: "reply", status: 200, fields: this.fields, body: facts.bytes });
     // Of the fields about the content a 304 carries those alone by which caches find their copy (RFC 9110, 15.4.5).
-    this.#notModified = Object.freeze({
+    this.#notModified = prepareReply({
       kind: "reply",
       status: 304,
       fields: prepareFields(always),

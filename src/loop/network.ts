@@ -76,7 +76,7 @@ class NetworkLoop implements ClientHost, ListenerHost {
   /** No connection comes any more. */
   #isClosed = false;
   #date = "";
-  #dateSecond = 0;
+  #dateUntilMs = -Infinity;
 
   constructor(
     { setup, metrics, ownConnections, environment, passwords }: Extract<ToNetwork, { kind: "setup" }>,
@@ -236,10 +236,12 @@ class NetworkLoop implements ClientHost, ListenerHost {
   }
 
   date(): string {
-    const second = Math.floor(Date.now() / 1000);
-    if (second !== this.#dateSecond) {
-      this.#dateSecond = second;
-      this.#date = formatHttpDate(second * 1000);
+    // By the loop's clock, which has been read; the time of day, which may be set back or forth, is asked once a second.
+    const nowMs = this.clock.coarseMs;
+    if (nowMs >= this.#dateUntilMs) {
+      const wallMs = Date.now();
+      this.#date = formatHttpDate(wallMs);
+      this.#dateUntilMs = nowMs + 1000 - wallMs % 1000;
     }
     return this.#date;
   }

@@ -135,11 +135,19 @@ export class Router {
         fields: [["Allow", allow.join(", ")]],
       });
     }
-    const routed = (user: string | null): Routed => (
-      { kind: "routed", site: site.site, route, rest, handler: this.#handlers[route.id], user }
-    );
+    const handler = this.#handlers[route.id];
     const auth = rules?.auth ?? null;
-    if (auth === null || !auth.isNeededFor(method)) return routed(null);
+    if (auth === null || !auth.isNeededFor(method)) {
+      return { kind: "routed", site: site.site, route, rest, handler, user: null };
+    }
+    const routed = (user: string): Routed => ({
+      kind: "routed",
+      site: site.site,
+      route,
+      rest,
+      handler,
+      user,
+    });
     const user = auth.user(request.head.fields, request.peer.address);
     return typeof user === "string" ? routed(user) : user.then(routed);
   }

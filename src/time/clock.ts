@@ -19,7 +19,7 @@ export interface Deadline {
 
 /** Tells the time and keeps deadlines. */
 export interface Clock {
-  /** Milliseconds, monotonic. */
+  /** Milliseconds, monotonic. The same for all that happens in one turn of the loop. */
   now(): number;
   /** The time as it was last read, at most a tick ago: good enough for deadlines, and it costs nothing. */
   readonly coarseMs: number;
@@ -35,6 +35,8 @@ export class LoopClock implements Clock {
   readonly #tickMs: number;
   /** The time as it was last read. */
   coarseMs = 0;
+  /** Whether that was in this turn. */
+  #isFresh = false;
   #isTicking = false;
 
   /**
@@ -46,10 +48,22 @@ export class LoopClock implements Clock {
     this.#tickMs = tickMs;
   }
 
-  /** Milliseconds, monotonic. */
+  /**
+   * Milliseconds, monotonic. Reading the time costs 0.2 us, and what has arrived together is answered in one turn: whoever asks
+   * first reads it for all who stand in the queue of microtasks.
+   */
   now(): number {
-    return this.coarseMs = performance.now();
+    if (!this.#isFresh) {
+      this.#isFresh = true;
+      this.coarseMs = performance.now();
+      queueMicrotask(this.#goStale);
+    }
+    return this.coarseMs;
   }
+
+  readonly #goStale = (): void => {
+    this.#isFresh = false;
+  };
 
   /** From now on `deadline` is looked at in each tick. */
   add(deadline: Deadline): void {
