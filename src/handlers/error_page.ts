@@ -164,23 +164,29 @@ function renderHtml(status: number, id: string): string {
   const title = escape(titleOf(status));
   return `<!doctype html>
 <html lang="en">
+<head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="robots" content="noindex">
 <title>${status} ${title}</title>
 <style>
 :root { color-scheme: light dark }
-body { font: 1rem/1.5 system-ui, sans-serif; max-width: 34rem; margin: 18vh auto 0; padding: 0 1.5rem;
-  color: light-dark(#1d2430, #e4e8ee); background: light-dark(#fdfdfc, #14181f) }
-h1 { font-size: 1.5rem; margin: 0 0 .5rem }
-h1 span { color: light-dark(#9a3412, #fdba74); margin-right: .5rem }
-small { color: light-dark(#5b6472, #98a2b3) }
+body { font: 1rem/1.6 system-ui, sans-serif; max-width: 36rem; margin: 16vh auto 0; padding: 0 1.5rem;
+  color: light-dark(#1c2230, #e9e6df); background: light-dark(#fbfaf7, #0f121a) }
+h1 { font-size: clamp(1.5rem, 6vw, 2rem); line-height: 1.2; letter-spacing: -.02em; margin: 0 0 .75rem }
+h1 span { display: block; font-size: 1rem; letter-spacing: 0; color: light-dark(#a1470c, #ffb26b) }
+p { margin: 0 0 1.5rem }
+small { color: light-dark(#596173, #a3a9b8) }
+code { font-size: .95em; overflow-wrap: anywhere }
 </style>
+</head>
+<body>
 <main>
-<h1><span>${status}</span>${title}</h1>
+<h1><span>${status}</span> ${title}</h1>
 <p>${escape(explanationOf(status))}</p>
 <p><small>Request <code>${escape(id)}</code></small></p>
 </main>
+</body>
 </html>
 `;
 }

@@ -173,41 +173,90 @@ function renderHtml(entries: readonly ListingEntry[], path: string, sorting: Sor
     const isSorted = key === sorting.key;
     const order = isSorted && !sorting.isDescending ? "desc" : "asc";
     const sort = isSorted ? ` aria-sort="${sorting.isDescending ? "descending" : "ascending"}"` : "";
-    return `<th scope="col"${sort}><a href="?sort=${key}&amp;order=${order}">${title}</a></th>`;
+    return `<th role="columnheader" scope="col"${sort}><a href="?sort=${key}&amp;order=${order}">${title}</a></th>`;
   }).join("");
-  const parent = path === "/" ? "" : `<tr><td><a href="../">../</a></td><td></td><td></td></tr>\n`;
+  const parent = path === "/"
+    ? ""
+    : `<tr role="row"><td role="cell" colspan="3"><a href="../">../</a></td></tr>\n`;
   const title = escape(`Index of ${path}`);
   return `<!doctype html>
 <html lang="en">
+<head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${title}</title>
 <style>
-:root { color-scheme: light dark }
-body { font: 1rem/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem;
-  color: light-dark(#1d2430, #e4e8ee); background: light-dark(#fdfdfc, #14181f) }
-h1 { font-size: 1.25rem; overflow-wrap: anywhere }
-table { border-collapse: collapse; width: 100% }
-th, td { text-align: left; padding: .3rem .75rem .3rem 0; border-bottom: 1px solid light-dark(#e5e7eb, #2a313c) }
+:root { color-scheme: light dark; --ink: light-dark(#1c2230, #e9e6df); --muted: light-dark(#596173, #a3a9b8);
+  --line: light-dark(#e3dfd5, #2b3140); --accent: light-dark(#a1470c, #ffb26b) }
+* { box-sizing: border-box }
+body { font: 1rem/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; color: var(--ink);
+  padding: clamp(1.25rem, 4vw, 2.5rem) clamp(1rem, 4vw, 2rem); background: light-dark(#fbfaf7, #0f121a) }
+h1 { font-size: 1.25rem; margin: 0 0 1rem; overflow-wrap: anywhere }
+h1 span { color: var(--muted); font-weight: 450 }
+h1 a { text-decoration: underline; text-decoration-thickness: 1px; text-underline-offset: .2em }
+table { border-collapse: separate; border-spacing: 0; width: 100%; border: 1px solid var(--line);
+  border-radius: .75rem; background: light-dark(#fff, #171b25) }
+caption { caption-side: bottom; padding: .6rem 1rem; text-align: left; color: var(--muted); font-size: .9rem }
+th, td { text-align: left; padding: .45rem 1rem }
+td { border-top: 1px solid var(--line) }
 td:first-child { overflow-wrap: anywhere }
+th { font-weight: 500; font-size: .9rem }
 th:nth-child(2), td:nth-child(2) { text-align: right; white-space: nowrap }
-th:nth-child(3), td:nth-child(3) { white-space: nowrap; padding-left: 1rem; font-variant-numeric: tabular-nums }
-a { color: light-dark(#1d4ed8, #93c5fd); text-decoration: none }
-a:hover, a:focus-visible { text-decoration: underline }
+th:nth-child(3), td:nth-child(3) { white-space: nowrap }
+td + td { color: var(--muted); font-size: .9rem; font-variant-numeric: tabular-nums }
+a { color: var(--accent); text-decoration: none }
+a:hover { text-decoration: underline }
+a:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; border-radius: .2rem }
+th a { color: var(--muted) }
+th[aria-sort] a { color: var(--ink); font-weight: 600 }
 th[aria-sort=ascending] a::after { content: " ↑" / "" }
 th[aria-sort=descending] a::after { content: " ↓" / "" }
-tbody tr:hover { background: light-dark(#f3f4f6, #1b212b) }
+tbody tr:hover td { background: light-dark(#fbeee1, #2c2219) }
+tr:last-child td { border-radius: 0 0 .75rem .75rem }
+tr:last-child td:not(:only-child) { border-radius: 0 }
+@media (max-width: 36rem) {
+  table, thead, tbody, caption { display: block }
+  tr { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 0 1rem; padding: .45rem 1rem }
+  tbody tr { border-top: 1px solid var(--line) }
+  th, td { padding: 0; border: 0 }
+  td:first-child { flex: 1 0 100% }
+  tbody tr:hover td { background: none }
+}
 </style>
+</head>
+<body>
 <main>
-<h1>${title}</h1>
-<table>
-<thead><tr>${heads}</tr></thead>
-<tbody>
+<h1><span>Index of</span> ${renderCrumbs(path)}</h1>
+<table role="table">
+<caption>${summary(entries)}</caption>
+<thead role="rowgroup"><tr role="row">${heads}</tr></thead>
+<tbody role="rowgroup">
 ${parent}${entries.map(renderRow).join("")}</tbody>
 </table>
 </main>
+</body>
 </html>
 `;
+}
+
+/** The path, each folder above a link to it, as a way up from here: no link leads anywhere but to a folder of this server. */
+function renderCrumbs(path: string): string {
+  const names = path.split("/").slice(1, -1);
+  const above = ["", ...names.slice(0, -1)].map((name, index) =>
+    `<a href="${"../".repeat(names.length - index)}"><bdi>${escape(name)}</bdi>/</a>`
+  );
+  return names.length === 0 ? "/" : `${above.join("")}<bdi>${escape(names[names.length - 1])}</bdi>/`;
+}
+
+function summary(entries: readonly ListingEntry[]): string {
+  const folders = entries.filter(({ isFolder }) => isFolder).length;
+  const files = entries.length - folders;
+  const bytes = entries.reduce((sum, { size }) => sum + size, 0);
+  if (entries.length === 0) return "Nothing is here.";
+  const counted = (count: number, noun: string) =>
+    count === 0 ? [] : [`${count} ${noun}${count === 1 ? "" : "s"}`];
+  const size = files === 0 ? [] : [formatSize(bytes)];
+  return [...counted(folders, "folder"), ...counted(files, "file"), ...size].join(", ");
 }
 
 /** `./` in front: a name like `javascript:x` or `//host` must stay a path. */
@@ -215,9 +264,8 @@ function renderRow({ name, isFolder, size, modifiedMs }: ListingEntry): string {
   const slash = isFolder ? "/" : "";
   const href = escape(`./${encodePath(name)}${slash}`);
   const sizeCell = isFolder ? "" : `<span title="${size} bytes">${formatSize(size)}</span>`;
-  return `<tr><td><a href="${href}">${escape(name)}${slash}</a></td><td>${sizeCell}</td><td>${
-    formatTime(modifiedMs)
-  }</td></tr>\n`;
+  return `<tr role="row"><td role="cell"><a href="${href}"><bdi>${escape(name)}</bdi>${slash}</a></td>` +
+    `<td role="cell">${sizeCell}</td><td role="cell">${formatTime(modifiedMs)}</td></tr>\n`;
 }
 
 const UNITS = ["KiB", "MiB", "GiB", "TiB", "PiB"];

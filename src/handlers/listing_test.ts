@@ -63,11 +63,29 @@ Deno.test({
     const html = await textOf(listingReply(ENTRIES, { ...REQUEST, query: "sort=size" }));
     assertStringIncludes(
       html,
-      '<th scope="col" aria-sort="ascending"><a href="?sort=size&amp;order=desc">Size</a></th>',
+      '<th role="columnheader" scope="col" aria-sort="ascending"><a href="?sort=size&amp;order=desc">Size</a></th>',
     );
-    assertStringIncludes(html, '<th scope="col"><a href="?sort=name&amp;order=asc">Name</a></th>');
+    assertStringIncludes(
+      html,
+      '<th role="columnheader" scope="col"><a href="?sort=name&amp;order=asc">Name</a></th>',
+    );
     assertStringIncludes(html, 'href="../"');
     assertFalse((await textOf(listingReply(ENTRIES, { ...REQUEST, path: "/" }))).includes('href="../"'));
+  },
+});
+
+Deno.test({
+  name: "listing: the folders above are links, and what is here is counted",
+  permissions: "none",
+  async fn() {
+    const html = await textOf(listingReply(ENTRIES, { ...REQUEST, path: "/a/<b>/c/" }));
+    assertStringIncludes(
+      html,
+      '<a href="../../../"><bdi></bdi>/</a><a href="../../"><bdi>a</bdi>/</a><a href="../"><bdi>&lt;b&gt;</bdi>/</a>' +
+        "<bdi>c</bdi>/</h1>",
+    );
+    assertStringIncludes(html, "<caption>1 folder, 3 files, 2.0 KiB</caption>");
+    assertStringIncludes(await textOf(listingReply([], REQUEST)), "<caption>Nothing is here.</caption>");
   },
 });
 

@@ -258,9 +258,18 @@ export class Page {
     return result.value;
   }
 
-  /** Waits until an expression is true on the page. */
+  /** Waits until an expression is true on the page, or the one that it leads to. */
   async until(expression: string): Promise<void> {
-    await eventually(expression, () => this.evaluate<boolean>(`Boolean(${expression})`));
+    await eventually(expression, async () => {
+      try {
+        return await this.evaluate<boolean>(`Boolean(${expression})`);
+      } catch (error) {
+        if (error instanceof Error && /context was destroyed|navigated or closed/.test(error.message)) {
+          return false;
+        }
+        throw error;
+      }
+    });
   }
 
   /** Clicks on what a selector names. */

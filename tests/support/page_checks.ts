@@ -32,9 +32,13 @@ export async function assertAccessible(page: Page): Promise<void> {
   assertEquals(faults, []);
 }
 
-/** Nothing went wrong on the page, and all it asked for came from `origin`. */
-export function assertQuiet(page: Page, origin: string): void {
-  assertEquals(page.complaints, []);
+/** A browser asks for it by itself, where a page names none. */
+const FAVICON = /\/favicon\.ico$/;
+
+/** Nothing went wrong on the page but what is expected, and all it asked for came from `origin`. */
+export function assertQuiet(page: Page, origin: string, expected: readonly RegExp[] = []): void {
+  const passed = [FAVICON, ...expected];
+  assertEquals(page.complaints.filter((text) => !passed.some((pattern) => pattern.test(text))), []);
   assertEquals(page.requests.filter((url) => new URL(url).origin !== origin), []);
 }
 
@@ -42,8 +46,14 @@ export function assertQuiet(page: Page, origin: string): void {
  * Opens a page as each kind of reader sees it, and checks all this.
  *
  * @param ready An expression that is true once the page is complete.
+ * @param expected What it may complain of: a browser says of an error page that it is one.
  */
-export async function assertGood(browser: Browser, url: string, ready: string): Promise<void> {
+export async function assertGood(
+  browser: Browser,
+  url: string,
+  ready: string,
+  expected: readonly RegExp[] = [],
+): Promise<void> {
   const page = await browser.page();
   await page.goto(url);
   await page.until(ready);
@@ -55,5 +65,5 @@ export async function assertGood(browser: Browser, url: string, ready: string): 
       await assertAccessible(page);
     }
   }
-  assertQuiet(page, new URL(url).origin);
+  assertQuiet(page, new URL(url).origin, expected);
 }
