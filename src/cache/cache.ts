@@ -8,9 +8,10 @@
 import type { Route } from "../config/config.ts";
 import type { Exchange, Handler, Outcome, Reply } from "../handlers/handler.ts";
 import { evaluateConditions } from "../http/conditional.ts";
-import { parseHttpDate } from "../http/date.ts";
+import { formatHttpDate, parseHttpDate } from "../http/date.ts";
 import { HttpError } from "../http/error.ts";
 import type { Clock, Deadline } from "../time/clock.ts";
+import type { Changes } from "./changes.ts";
 import {
   type CacheRequest,
   type CacheResponse,
@@ -33,6 +34,8 @@ export interface CacheServices {
   readonly wallMs: () => number;
   /** How many loops share the size that a route may have. */
   readonly loops: number;
+  /** What was changed, over all of them. */
+  readonly changes: Changes;
 }
 
 /** The longest answer that is kept, in bytes, and as a share of the whole. */
@@ -77,8 +80,8 @@ export function cached(handler: Handler, route: Route, services: CacheServices):
 /** A request that is being handled and whose answer may be kept. */
 interface Fetch {
   readonly target: string;
-  /** The target was changed meanwhile: its answer may be from before. */
-  isOutdated: boolean;
+  /** How often the target had been changed at its beginning: after another change its answer may be from before. */
+  readonly changes: number;
 }
 
 /** A fetch that others wait for; resolves when its answer is kept, or will not be. */
@@ -91,7 +94,6 @@ class Cache {
   readonly #defaultMs: number;
   readonly #answerMaxBytes: number;
   readonly #flights = new Map<string, Flight>();
-  readonly #fetches = new Set<Fetch>();
   /** Targets whose last answer could not be kept, until when. */
   readonly #passes = new Map<string, number>();
 
@@ -132,18 +134,14 @@ class Cache {
   /** What may change the target, and does: what is kept of it is not true any more (RFC 9111, 4.4). */
   async #change(exchange: Exchange, target: string): Promise<Outcome> {
     const outcome = await this.#handler(exchange);
-    if (outcome.kind === "reroute" || outcome.status < 400) {
-      this.#store.delete(target);
-      for (const fetch of this.#fetches) {
-        if (fetch.target === target) fetch.isOutdated = true;
-      }
-    }
+    if (outcome.kind === "reroute" || outcome.status < 400) this.#services.changes.note(target);
     return outcome;
   }
 
   #find(target: string, request: CacheRequest): Stored | null {
-    const nowMs = this.#services.clock.now();
-    const stored = this.#store.find(target, request.fields, nowMs);
+    const { clock, changes } = this.#services;
+    const nowMs = clock.now();
+    const stored = this.#store.find(target, request.fields, nowMs, changes.count(target));
     return stored !== null && usable(request, stored.freshness, ageMs(stored, nowMs)) ? stored : null;
   }
 
@@ -177,8 +175,7 @@ class Cache {
     request: CacheRequest,
     flight: Flight | null,
   ): Promise<Outcome> {
-    const fetch: Fetch = { target, isOutdated: false };
-    this.#fetches.add(fetch);
+    const fetch: Fetch = { target, changes: this.#services.changes.count(target) };
     let isRecording = false;
     try {
       // The whole is wanted, to be kept: whether the client has it already is decided here.
@@ -207,7 +204,6 @@ class Cache {
       return this.#record(exchange, fetch, request, { ...outcome, body }, freshness, flight);
     } finally {
       if (!isRecording) {
-        this.#fetches.delete(fetch);
         flight?.resolve();
       }
     }
@@ -242,7 +238,6 @@ class Cache {
       done: (content) => {
         this.#store.release(reservedBytes);
         clock.remove(patience);
-        this.#fetches.delete(fetch);
         if (content === null) this.#pass(fetch.target);
         else this.#keep(exchange, fetch, request, { ...reply, body: content }, freshness);
         flight?.resolve();
@@ -264,14 +259,17 @@ class Cache {
   ): void {
     const { exit } = exchange.notes;
     // A script that ended in failure may have said half of what it meant to.
-    if (fetch.isOutdated || (exit !== null && exit !== 0)) return;
+    const { clock, wallMs, changes } = this.#services;
+    if (fetch.changes !== changes.count(fetch.target) || (exit !== null && exit !== 0)) return;
     if ((reply.body?.length ?? 0) > this.#answerMaxBytes) return this.#pass(fetch.target);
     this.#passes.delete(fetch.target);
-    const own = { ...reply, body: ownBytes(reply.body) };
+    // Age counts from there, and so does Expires (RFC 9111, 4.2).
+    const own = { ...reply, body: ownBytes(reply.body), date: formatHttpDate(wallMs()) };
     this.#store.put(fetch.target, request.fields, {
       reply: own,
       freshness,
-      storedMs: this.#services.clock.now(),
+      storedMs: clock.now(),
+      changes: fetch.changes,
     });
   }
 
@@ -337,7 +335,8 @@ function conditional(
   if (outcome !== "notModified") return reply;
   drop();
   const kept = reply.fields.filter(([name]) => OF_NOT_MODIFIED.has(name.toLowerCase()));
-  return { kind: "reply", status: 304, fields: kept, body: null };
+  const date = reply.date === undefined ? {} : { date: reply.date };
+  return { kind: "reply", status: 304, fields: kept, body: null, ...date };
 }
 
 /** Bytes of their own: a short content may lie in a large buffer. */

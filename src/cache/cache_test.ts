@@ -24,6 +24,7 @@ import {
   textOf,
 } from "../../tests/support/exchange.ts";
 import { cached } from "./cache.ts";
+import { Changes } from "./changes.ts";
 
 function test(name: string, fn: () => Promise<void>): void {
   Deno.test({ name, permissions: "none", fn });
@@ -47,14 +48,21 @@ class World {
   answer: Answer;
   readonly #handler;
   readonly #route;
+  readonly #changes: Changes;
 
-  constructor(answer: Answer = (_, nth) => text(`answer ${nth}`), sizeBytes = 1 << 20) {
+  constructor(
+    answer: Answer = (_, nth) => text(`answer ${nth}`),
+    sizeBytes = 1 << 20,
+    changes = new Changes(Changes.memory()),
+  ) {
     this.answer = answer;
+    this.#changes = changes;
     this.#route = { ...exchange().route, cache: { maxAgeMs: 5000, sizeBytes } };
     this.#handler = cached((exchange) => this.answer(exchange, ++this.calls), this.#route, {
       clock: this.clock,
-      wallMs: () => Date.UTC(2026, 0, 1),
+      wallMs: () => Date.UTC(2026, 0, 1) + this.clock.now(),
       loops: 1,
+      changes: this.#changes,
     });
   }
 
@@ -177,6 +185,26 @@ test("what changes a target makes its answers untrue; what fails to, does not", 
   assertEquals(await world.text(), "answer 1");
   await world.ask({ method: "POST" });
   assertEquals(await world.text(), "answer 5");
+});
+
+test("what one loop has changed, another one keeps no longer", async () => {
+  const memory = Changes.memory();
+  const [one, other] = ["one", "other"].map((name) =>
+    new World((_, nth) => text(`${name} ${nth}`), 1 << 20, new Changes(memory))
+  );
+  assertEquals([await one.text(), await other.text(), await other.text()], ["one 1", "other 1", "other 1"]);
+  await one.ask({ method: "POST" });
+  assertEquals([await one.text(), await other.text()], ["one 3", "other 2"]);
+});
+
+test("a kept answer has the Date of its making, and so has a 304 from it", async () => {
+  const world = new World(() => text("answer", [["ETag", '"a"']]));
+  assertEquals((await world.ask()).date, undefined); // now, as of any answer
+  world.clock.turn(3000);
+  for (const facts of [{}, { fields: { "If-None-Match": '"a"' } }]) {
+    const reply = await world.ask(facts);
+    assertEquals([reply.date, fieldOf(reply, "age")], ["Thu, 01 Jan 2026 00:00:00 GMT", "3"]);
+  }
 });
 
 test("an answer that was begun before a change is not kept", async () => {
@@ -445,6 +473,14 @@ test("memory is bounded by the size", async () => {
 test("a route without cache has its handler as it is", () => {
   const handler = () => text("x");
   const { route } = exchange();
-  assertEquals(cached(handler, route, { clock: new ManualClock(), wallMs: () => 0, loops: 1 }), handler);
+  assertEquals(
+    cached(handler, route, {
+      clock: new ManualClock(),
+      wallMs: () => 0,
+      loops: 1,
+      changes: new Changes(Changes.memory()),
+    }),
+    handler,
+  );
   return Promise.resolve();
 });

@@ -16,6 +16,8 @@ export interface Stored {
   readonly freshness: Freshness;
   /** When it was kept, in milliseconds of the loop's clock. */
   readonly storedMs: number;
+  /** How often its target had been changed when it was asked for. */
+  readonly changes: number;
 }
 
 interface Entry {
@@ -65,18 +67,24 @@ export class Store {
     return variantKey(target, this.#targets.get(target)?.vary ?? [], request);
   }
 
-  /** The answer for a request, fresh at that time of the loop's clock; null without. */
-  find(target: string, request: FieldSection, nowMs: number): Stored | null {
+  /**
+   * The answer for a request; null without.
+   *
+   * @param nowMs The time of the loop's clock, at which it has to be fresh.
+   * @param changes How often its target has been changed: not since it was asked for.
+   */
+  find(target: string, request: FieldSection, nowMs: number, changes: number): Stored | null {
     const key = this.keyOf(target, request);
     const entry = this.#entries.get(key);
     if (entry === undefined) return null;
     this.#entries.delete(key);
-    if (ageMs(entry.stored, nowMs) >= entry.stored.freshness.lifetimeMs) {
+    const { stored } = entry;
+    if (stored.changes !== changes || ageMs(stored, nowMs) >= stored.freshness.lifetimeMs) {
       this.#forget(key, entry);
       return null;
     }
     this.#entries.set(key, entry);
-    return entry.stored;
+    return stored;
   }
 
   /** Keeps an answer in place of the one before; does nothing where it is too large. */

@@ -20,6 +20,7 @@ function answer(
     reply: { kind: "reply", status: 200, fields: [], body: new Uint8Array(length) },
     freshness: { lifetimeMs, ageMs, isExplicit: true, isPublic: true, vary },
     storedMs,
+    changes: 0,
   };
 }
 
@@ -29,9 +30,11 @@ test("an answer is found while it is fresh", () => {
   const store = new Store(10_000);
   const stored = answer(1, { ageMs: 400, storedMs: 100 });
   store.put("t", NOTHING, stored);
-  assertEquals(store.find("t", NOTHING, 699), stored);
-  assertEquals(store.find("other", NOTHING, 699), null);
-  assertEquals(store.find("t", NOTHING, 700), null);
+  assertEquals(store.find("t", NOTHING, 699, 0), stored);
+  assertEquals(store.find("t", NOTHING, 699, 1), null);
+  store.put("t", NOTHING, stored);
+  assertEquals(store.find("other", NOTHING, 699, 0), null);
+  assertEquals(store.find("t", NOTHING, 700, 0), null);
   assertEquals([store.size, store.bytes], [0, 0]);
 });
 
@@ -45,10 +48,10 @@ test("a target's answers are told apart by the fields that they depend on", () =
   store.put("t", of("de"), german);
   store.put("t", of("fr"), french);
   store.put("t", NOTHING, none);
-  assertEquals(store.find("t", of("de"), 0), german);
-  assertEquals(store.find("t", of("fr"), 0), french);
-  assertEquals(store.find("t", NOTHING, 0), none);
-  assertEquals(store.find("t", of(""), 0), null);
+  assertEquals(store.find("t", of("de"), 0, 0), german);
+  assertEquals(store.find("t", of("fr"), 0, 0), french);
+  assertEquals(store.find("t", NOTHING, 0, 0), none);
+  assertEquals(store.find("t", of(""), 0, 0), null);
   assertEquals(store.keyOf("t", of("de")), store.keyOf("t", of("de")));
   assert(store.keyOf("t", of("de")) !== store.keyOf("t", of("fr")));
 });
@@ -58,8 +61,8 @@ test("an answer that depends on other fields than those before it takes their pl
   store.put("t", NOTHING, answer(1));
   const latest = answer(2, { vary: ["accept"] });
   store.put("t", fieldSection({ Accept: "a/b" }), latest);
-  assertEquals(store.find("t", NOTHING, 0), null);
-  assertEquals(store.find("t", fieldSection({ Accept: "a/b" }), 0), latest);
+  assertEquals(store.find("t", NOTHING, 0, 0), null);
+  assertEquals(store.find("t", fieldSection({ Accept: "a/b" }), 0, 0), latest);
   assertEquals(store.size, 1);
 });
 
@@ -72,7 +75,7 @@ test("delete() forgets all answers of a target, and no other's", () => {
   store.delete("t");
   store.delete("never");
   assertEquals(store.size, 1);
-  assert(store.find("u", NOTHING, 0) !== null);
+  assert(store.find("u", NOTHING, 0, 0) !== null);
   store.delete("u");
   assertEquals(store.bytes, 0);
 });
@@ -81,9 +84,9 @@ test("what was not used for longest goes first", () => {
   const store = new Store(4000);
   for (const target of ["a", "b", "c"]) store.put(target, NOTHING, answer(700));
   assertEquals(store.size, 3);
-  store.find("a", NOTHING, 0);
+  store.find("a", NOTHING, 0, 0);
   store.put("d", NOTHING, answer(700));
-  assertEquals(["a", "b", "c", "d"].map((target) => store.find(target, NOTHING, 0) !== null), [
+  assertEquals(["a", "b", "c", "d"].map((target) => store.find(target, NOTHING, 0, 0) !== null), [
     true,
     false,
     true,
@@ -104,7 +107,7 @@ test("what is too large is not kept, and drives nothing out", () => {
   const store = new Store(4000);
   store.put("a", NOTHING, answer(100));
   store.put("b", NOTHING, answer(4000));
-  assertEquals([store.size, store.find("b", NOTHING, 0)], [1, null]);
+  assertEquals([store.size, store.find("b", NOTHING, 0, 0)], [1, null]);
 });
 
 test("room that is reserved is not there for answers", () => {

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { Changes } from "../cache/changes.ts";
 import { startProcess } from "../cgi/process.ts";
 import { resolvePrograms } from "../cgi/programs.ts";
 import type { ScriptRun, ScriptSpec } from "../cgi/run.ts";
@@ -205,6 +206,7 @@ class Execution {
       config: this.#config,
       programs: resolvePrograms(this.#config, environment["PATH"] ?? ""),
       temp: this.#config.temp,
+      changes: Changes.memory(),
     };
     const metrics = new Metrics();
     const make = handlerMaker(setup, {

@@ -775,7 +775,7 @@ export class Client implements Deadline, ExchangeClient {
   #responseHead(exchange: ClientExchange, reply: Reply, framing: ResponseFraming): ResponseHead {
     const { status, reason, moreFields } = reply;
     const fields = exchange.responseFields(reply);
-    return { status, reason, fields, moreFields, date: this.#host.date(), framing };
+    return { status, reason, fields, moreFields, date: reply.date ?? this.#host.date(), framing };
   }
 
   /** Gathers a head; only one that does not fit behind what is gathered has to wait. */

@@ -31,6 +31,8 @@ export interface Reply {
   readonly body: ReplyBody;
   /** The connection closes after this answer. */
   readonly close?: boolean;
+  /** Its Date where it was made earlier, and kept; otherwise it is now. */
+  readonly date?: string;
 }
 
 /**

@@ -5,6 +5,7 @@
  */
 
 import { cached, type CacheServices } from "../cache/cache.ts";
+import { Changes } from "../cache/changes.ts";
 import type { Route } from "../config/config.ts";
 import { compressed, compressOutcome } from "../handlers/compress.ts";
 import { filesHandler, filesServices, type RunScript } from "../handlers/files.ts";
@@ -44,11 +45,11 @@ export interface LoopServices {
 }
 
 /** What handlers are made for: a loop's setup has more than that. */
-export type HandlerSetup = Pick<LoopSetup, "config" | "programs" | "temp">;
+export type HandlerSetup = Pick<LoopSetup, "config" | "programs" | "temp" | "changes">;
 
 /** A maker of handlers for one configuration. */
 export function handlerMaker(setup: HandlerSetup, services: LoopServices): HandlerMaker {
-  const { config, programs, temp } = setup;
+  const { config, programs, temp, changes } = setup;
   const secrets = new Secrets(config.secrets, services.clock);
   const sendfile = (folders: readonly string[]): Sendfile => new Sendfile(folders, files);
   const gateway: GatewayServices = { ...services, secrets, temp, loops: config.workers };
@@ -59,7 +60,12 @@ export function handlerMaker(setup: HandlerSetup, services: LoopServices): Handl
     ? compressScripts(amongFiles)
     : reload.scriptsAmongFiles(amongFiles, compressScripts(amongFiles));
   const files = filesServices(services.clock, config.secrets, runScript);
-  const cache: CacheServices = { clock: services.clock, wallMs: () => Date.now(), loops: config.workers };
+  const cache: CacheServices = {
+    clock: services.clock,
+    wallMs: () => Date.now(),
+    loops: config.workers,
+    changes: new Changes(changes),
+  };
   // What is kept is kept as it goes out: it is compressed once.
   const modified = (plain: Handler, route: Route): Handler => {
     const handler = reload === null ? plain : reload.scripts(plain);

@@ -15,6 +15,7 @@ import { after } from "../time/timer.ts";
 import { ConnectionCount } from "../loop/connection_count.ts";
 import { PidTable } from "../loop/pid_table.ts";
 import { RunningScripts } from "../loop/running_scripts.ts";
+import { Changes } from "../cache/changes.ts";
 import { RateTable } from "../route/rate.ts";
 import type { Figures } from "./figures.ts";
 import type {
@@ -158,6 +159,7 @@ export class Loops {
   readonly #deaths: number[] = [];
   #plan: LoopsPlan;
   #rates: SharedArrayBuffer | null;
+  #changes: SharedArrayBuffer;
   /** null until a script is wanted. */
   #script: ScriptLoopHandle | null = null;
   #passwords: PasswordLoop | null = null;
@@ -176,6 +178,7 @@ export class Loops {
     this.ports = new Map(ports);
     this.#plan = plan;
     this.#rates = ratesOf(plan.config);
+    this.#changes = Changes.memory();
     this.#host = host;
   }
 
@@ -208,6 +211,7 @@ export class Loops {
     if (!this.#fits(plan)) return false;
     this.#plan = plan;
     this.#rates = ratesOf(plan.config);
+    this.#changes = Changes.memory();
     for (const { worker, number } of this.#networks) {
       post(worker, { kind: "configure", setup: this.#setup(number) });
     }
@@ -292,7 +296,7 @@ export class Loops {
   #setup(loop: number): LoopSetup {
     const { temp, connections } = this.#host;
     const { config, programs } = this.#plan;
-    return { config, programs, loop, temp, connections, rates: this.#rates };
+    return { config, programs, loop, temp, connections, rates: this.#rates, changes: this.#changes };
   }
 
   #startScriptLoop(): void {

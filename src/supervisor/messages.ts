@@ -26,6 +26,8 @@ export interface LoopSetup {
   readonly connections: SharedArrayBuffer;
   /** The buckets of `rate`, over all loops; null where no route has any. */
   readonly rates: SharedArrayBuffer | null;
+  /** What was changed of what is kept, over all loops. */
+  readonly changes: SharedArrayBuffer;
 }
 
 /** An address to listen on. */

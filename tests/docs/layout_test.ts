@@ -53,6 +53,7 @@ const SHARED = [
   "../loop/unix_socket.ts",
   "../warm/sockets.ts",
   "../route/rate.ts",
+  "../cache/changes.ts",
 ];
 
 function sources(folder: string): string[] {

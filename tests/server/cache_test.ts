@@ -38,6 +38,23 @@ Deno.test("cache: an answer is kept and shared, with its age", async () => {
   assertEquals(textOf(await ask(server, get("/s/a.sh"))), "run 5\n");
 });
 
+Deno.test("cache: what is changed by way of one loop is kept by none", async () => {
+  await using server = await TestServer.start({
+    yaml: "listen: 127.0.0.1:0\nworkers: 3\nroutes:\n  - { path: /s/, cgi: ./s, cache: { max_age: 1h } }\n",
+    files: { "s/a.sh": counting("") },
+  });
+  const askAll = () => Promise.all(Array.from({ length: 24 }, () => ask(server, get("/s/a.sh"))));
+  const runs = (answers: Awaited<ReturnType<typeof askAll>>) =>
+    answers.map((each) => Number(textOf(each).slice(4)));
+  await askAll();
+  const changed = Number(textOf(await ask(server, post("/s/a.sh", "x"))).slice(4));
+  const after = runs(await askAll());
+  assert(
+    after.every((run) => run > changed),
+    `run ${changed} was the change, and answers came from ${after}`,
+  );
+});
+
 Deno.test("cache: an answer that is stale is made anew", async () => {
   await using server = await serve(
     { "s/a.sh": counting(""), "s/own.sh": counting("Cache-Control: max-age=1\\n") },
