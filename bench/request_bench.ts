@@ -7,6 +7,7 @@
  * @module
  */
 
+import { Changes } from "../src/cache/changes.ts";
 import { Client, type ClientHost } from "../src/client/client.ts";
 import { loadConfig } from "../src/config/load.ts";
 import { Service } from "../src/loop/service.ts";
@@ -34,6 +35,7 @@ const service = new Service(
     temp: dir,
     connections: new SharedArrayBuffer(8),
     rates: null,
+    changes: Changes.memory(),
   },
   {
     clock,
