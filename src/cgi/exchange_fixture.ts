@@ -4,9 +4,9 @@
  * @module
  */
 
-import type { Route, Site } from "../config/config.ts";
-import type { Exchange, ExchangeNotes, Peer, RequestBody } from "../handlers/handler.ts";
-import type { FieldSection } from "../http/fields.ts";
+import { aRoute, exchange, fieldSection } from "../../tests/support/exchange.ts";
+import type { Site } from "../config/config.ts";
+import type { Exchange, Peer, RequestBody } from "../handlers/handler.ts";
 import type { Target } from "../http/target.ts";
 
 /** A site with its root at `/srv/static`. */
@@ -68,14 +68,15 @@ export function anExchange(options: ExchangeOptions = {}): TestExchange {
   const parsed = aTarget(target);
   const routePath = options.routePath ?? "/cgi-bin/";
   const prefix = routePath.endsWith("/") ? routePath.slice(0, -1) : routePath;
-  const notes: ExchangeNotes = { script: null, scriptMs: null, exit: null, error: null };
+  const plain = exchange();
   return {
+    ...plain,
     id: "r1",
     head: {
       method,
       target,
       minor: options.minor ?? 1,
-      fields: aSection(options.fields ?? [["Host", "host"]]),
+      fields: fieldSection(options.fields ?? [["Host", "host"]]),
       bytes: 0,
     },
     method: options.redirected === true ? "GET" : method,
@@ -84,42 +85,13 @@ export function anExchange(options: ExchangeOptions = {}): TestExchange {
     route: aRoute(routePath),
     rest: parsed.path.slice(prefix.length),
     body: options.body ?? aBody([]),
-    peer: {
-      address: "192.0.2.7",
-      port: 40000,
-      localAddress: "127.0.0.1",
-      localPort: 8080,
-      scheme: "http",
-      host: null,
-      ...options.peer,
-    },
+    peer: { ...plain.peer, address: "192.0.2.7", ...options.peer },
     user: options.user ?? null,
-    signal: options.signal ?? new AbortController().signal,
-    notes,
+    signal: options.signal ?? plain.signal,
     delegated: 0,
     delegate() {
       this.delegated++;
     },
-    begun() {},
-  };
-}
-
-/** A route with that path; its handler is of no account. */
-export function aRoute(path: string): Route {
-  return {
-    id: 0,
-    path,
-    handler: { kind: "status" },
-    methods: null,
-    auth: null,
-    allow: null,
-    deny: [],
-    rate: null,
-    headers: [],
-    bodyLimitBytes: Infinity,
-    compress: false,
-    cache: null,
-    place: null,
   };
 }
 
@@ -143,17 +115,5 @@ function aTarget(target: string): Target {
     hasEncodedSlash: kept !== rawPath,
     query: match[3] ?? null,
     authority: match[1] ?? null,
-  };
-}
-
-function aSection(fields: readonly (readonly [string, string])[]): FieldSection {
-  const values = (name: string) =>
-    fields.filter(([key]) => key.toLowerCase() === name).map(([, value]) => value);
-  return {
-    count: fields.length,
-    nameAt: (index) => fields[index][0],
-    valueAt: (index) => fields[index][1],
-    get: (name) => values(name).at(0) ?? null,
-    combined: (name) => values(name).length === 0 ? null : values(name).join(", "),
   };
 }

@@ -7,19 +7,13 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertStringIncludes } from "@std/assert";
 import { fromFileUrl } from "@std/path";
 import type { CgiHandlerConfig, FilesHandlerConfig, ScriptHandling } from "../config/config.ts";
+import { aRoute } from "../../tests/support/exchange.ts";
 import { ExchangeAborted, type Handler, type Reply } from "../handlers/handler.ts";
 import { HttpError } from "../http/error.ts";
 import { Trees } from "../supervisor/trees.ts";
 import { LoopClock } from "../time/clock.ts";
 import { aHandling, someSettings } from "./config_fixture.ts";
-import {
-  aBody,
-  anExchange,
-  aRoute,
-  type ExchangeOptions,
-  type TestExchange,
-  THE_SITE,
-} from "./exchange_fixture.ts";
+import { aBody, anExchange, type ExchangeOptions, type TestExchange, THE_SITE } from "./exchange_fixture.ts";
 import { cgiHandler, type CgiServices, scriptsAmongFiles } from "./handler.ts";
 import { startProcess } from "./process.ts";
 import type { Programs } from "./programs.ts";

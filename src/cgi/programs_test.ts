@@ -7,7 +7,8 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { Config, HandlerConfig, ScriptHandling } from "../config/config.ts";
 import { aHandling, someSettings } from "./config_fixture.ts";
-import { aRoute, THE_SITE } from "./exchange_fixture.ts";
+import { aRoute } from "../../tests/support/exchange.ts";
+import { THE_SITE } from "./exchange_fixture.ts";
 import { makeLauncher } from "./launch.ts";
 import { candidatePaths, type Programs, resolvePrograms, runnable, searchFolders } from "./programs.ts";
 

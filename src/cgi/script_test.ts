@@ -8,7 +8,8 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { CgiHandlerConfig, FollowSymlinks } from "../config/config.ts";
 import { HttpError } from "../http/error.ts";
 import { aHandling } from "./config_fixture.ts";
-import { anExchange, aRoute } from "./exchange_fixture.ts";
+import { aRoute } from "../../tests/support/exchange.ts";
+import { anExchange } from "./exchange_fixture.ts";
 import { fileVersion, findScript } from "./script.ts";
 
 interface Options {

@@ -5,7 +5,7 @@
  */
 
 import { assertEquals, assertThrows } from "@std/assert";
-import { aRoute } from "../cgi/exchange_fixture.ts";
+import { aRoute } from "../../tests/support/exchange.ts";
 import type { GatewayHandlerConfig } from "../config/config.ts";
 import { HttpError } from "../http/error.ts";
 import { locate, type Look } from "./locate.ts";

@@ -14,42 +14,12 @@ import {
   replyOf,
   textOf,
 } from "../../tests/support/exchange.ts";
+import { aHandling } from "../cgi/config_fixture.ts";
 import type { FilesHandlerConfig } from "../config/config.ts";
 import { HttpError } from "../http/error.ts";
 import { ManualClock } from "../time/clock.ts";
 import { FileServer, filesServices } from "./files.ts";
 import type { Outcome, Reply } from "./handler.ts";
-
-const NO_RUN: FilesHandlerConfig["run"] = {
-  settings: {
-    timeoutMs: 0,
-    runLimitMs: 0,
-    headBytes: 0,
-    nice: 0,
-    clientGoneMs: 0,
-    killGraceMs: 0,
-    maxProcesses: 0,
-    queue: 0,
-    queueTimeoutMs: 0,
-    interpreters: {},
-    programs: [],
-    env: {},
-    passEnv: [],
-    passAuthorization: false,
-  },
-  args: [],
-  cwd: null,
-  user: null,
-  group: null,
-  umask: null,
-  limits: { cpuSeconds: null, memoryBytes: null, files: null, processes: null },
-  output: "cgi",
-  contentType: null,
-  sendfile: [],
-  body: "auto",
-  warm: null,
-  preload: [],
-};
 
 /** A folder with a route over it. */
 class Site {
@@ -83,7 +53,7 @@ class Site {
       hidden: false,
       followSymlinks: "inside",
       scripts: [],
-      run: NO_RUN,
+      run: aHandling(),
       ...config,
     };
     this.services = {

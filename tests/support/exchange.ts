@@ -55,21 +55,24 @@ const SITE: Site = {
   place: null,
 };
 
-const ROUTE: Route = {
-  id: 0,
-  path: "/",
-  handler: { kind: "status" },
-  methods: null,
-  auth: null,
-  allow: null,
-  deny: [],
-  rate: null,
-  headers: [],
-  bodyLimitBytes: Infinity,
-  compress: false,
-  cache: null,
-  place: null,
-};
+/** A route with that path; its handler is of no account. */
+export function aRoute(path: string): Route {
+  return {
+    id: 0,
+    path,
+    handler: { kind: "status" },
+    methods: null,
+    auth: null,
+    allow: null,
+    deny: [],
+    rate: null,
+    headers: [],
+    bodyLimitBytes: Infinity,
+    compress: false,
+    cache: null,
+    place: null,
+  };
+}
 
 /** One request on its way, as a handler sees it. */
 export function exchange(facts: ExchangeFacts = {}): Exchange {
@@ -90,7 +93,7 @@ export function exchange(facts: ExchangeFacts = {}): Exchange {
       authority: null,
     },
     site: SITE,
-    route: { ...ROUTE, compress: facts.compress ?? false },
+    route: { ...aRoute("/"), compress: facts.compress ?? false },
     rest: facts.rest ?? decoded,
     body: { length: 0, read: () => Promise.resolve(null) },
     peer: {
