@@ -26,6 +26,7 @@ const PROGRAMS: Programs = {
   paths: { perl: ["/usr/bin/perl"], sh: ["/bin/sh"] },
   tools: { nice: "/usr/bin/nice", prlimit: null, setpriv: null, sh: "/bin/sh" },
   binaries: [],
+  inherited: [],
   users: {},
   warnings: [],
 };

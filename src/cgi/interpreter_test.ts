@@ -21,6 +21,7 @@ const PROGRAMS: Programs = {
   },
   tools: { nice: null, prlimit: null, setpriv: null, sh: null },
   binaries: [],
+  inherited: [],
   users: {},
   warnings: [],
 };

@@ -35,9 +35,9 @@ export function makeLauncher(handling: ScriptHandling, programs: Programs): Laun
   const user = userArguments(handling, programs);
   if (user.length > 0) use("setpriv", ...user);
   if (handling.settings.nice > 0) use("nice", "-n", String(handling.settings.nice));
+  const steps = shellSteps(handling, programs);
   // A shell adds variables of its own, which are none of the script's.
-  const umask = handling.umask?.toString(8);
-  if (umask !== undefined) use("sh", "-c", `umask ${umask}; unset PWD OLDPWD SHLVL _; exec "$@"`, "sh");
+  if (steps.length > 0) use("sh", "-c", [...steps, "unset PWD OLDPWD SHLVL _", 'exec "$@"'].join("; "), "sh");
   const bare = trampoline(programs);
   return {
     launch({ program, args }) {
@@ -48,6 +48,13 @@ export function makeLauncher(handling: ScriptHandling, programs: Programs): Laun
       return { kind: "launch", program: first, args: rest };
     },
   };
+}
+
+/** What only a shell can do: set the umask, and close descriptors that somebody left open when the server was started. */
+function shellSteps({ umask }: ScriptHandling, { inherited }: Programs): string[] {
+  const steps = umask === null ? [] : [`umask ${umask.toString(8)}`];
+  if (inherited.length > 0) steps.push(`exec ${inherited.map((number) => `${number}<&-`).join(" ")}`);
+  return steps;
 }
 
 /** Becomes another program and changes nothing: `nice` by nothing, since a shell would add variables. */

@@ -20,6 +20,11 @@ export interface Programs {
   readonly tools: Readonly<Record<Tool, string | null>>;
   /** Executable programs (no scripts) in the script folders. */
   readonly binaries: readonly string[];
+  /**
+   * Descriptors that the server was started with, beside its three streams, of one digit. The runtime closes none of them for
+   * its children; a shell can, but only those (POSIX shells know redirections of one digit).
+   */
+  readonly inherited: readonly number[];
   /** Users that routes name. */
   readonly users: Readonly<Record<string, SystemUser>>;
   /** What a person should know, a line each. */
@@ -70,6 +75,7 @@ export function resolvePrograms(config: Config, searchPath: string): Programs {
     paths,
     tools: tools as Record<Tool, string | null>, // The keys are TOOLS, all of them.
     binaries,
+    inherited: inheritedDescriptors(tools["sh"] ?? null),
     users,
     warnings: [...new Set(warnings)],
   };
@@ -198,6 +204,16 @@ function listFolder(path: string): string[] {
   } catch {
     return []; // A file, or a folder that may not be read: its scripts are found when they are asked for.
   }
+}
+
+/** What a child of this process finds open. */
+function inheritedDescriptors(sh: string | null): number[] {
+  if (sh === null) return [];
+  // The pattern's own descriptor is closed again when it is tested for.
+  const script = 'for d in /dev/fd/[3-9]; do [ -e "$d" ] && echo "${d#/dev/fd/}"; done';
+  const { stdout } = new Deno.Command(sh, { args: ["-c", script], stdin: "null", stderr: "null" })
+    .outputSync();
+  return new TextDecoder().decode(stdout).split("\n").filter((line) => line !== "").map(Number);
 }
 
 /** Groups and homes of users, from `/etc/passwd` (passwd(5)). */

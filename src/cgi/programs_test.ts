@@ -121,6 +121,7 @@ const PROGRAMS: Programs = {
   paths: { known: ["/usr/bin/known"] },
   tools: { nice: "/bin/nice", prlimit: "/bin/prlimit", setpriv: "/bin/setpriv", sh: "/bin/sh" },
   binaries: [],
+  inherited: [],
   users: { www: { gid: 33, home: "/var/www" } },
   warnings: [],
 };
@@ -173,6 +174,19 @@ test("sets a umask by a shell that leaves no variables of its own", () => {
   assertEquals(
     launch({ umask: 0o27 }),
     '/bin/sh -c umask 27; unset PWD OLDPWD SHLVL _; exec "$@" sh /usr/bin/known a',
+  );
+});
+
+test("closes what was open when the server was started, by the same shell", () => {
+  const programs = { ...PROGRAMS, inherited: [3, 8] };
+  assertEquals(
+    launch({}, programs),
+    '/bin/sh -c exec 3<&- 8<&-; unset PWD OLDPWD SHLVL _; exec "$@" sh /usr/bin/known a',
+  );
+  assertEquals(
+    launch({ umask: 0o77, group: "g" }, programs),
+    "/bin/setpriv --regid g --clear-groups " +
+      '/bin/sh -c umask 77; exec 3<&- 8<&-; unset PWD OLDPWD SHLVL _; exec "$@" sh /usr/bin/known a',
   );
 });
 

@@ -34,6 +34,8 @@ export interface ServerOptions {
   readonly readsStdout?: boolean;
   /** Whether its standard output is a terminal (Python's pty is there to make one). */
   readonly terminal?: boolean;
+  /** Redirections of a shell: what is open when it is started, beside its three streams. */
+  readonly redirections?: string;
   /** How many descriptors it may have; otherwise as many as this process. */
   readonly descriptors?: number;
 }
@@ -150,7 +152,9 @@ async function spawn(options: ServerOptions, dir: string): Promise<Deno.ChildPro
     ? []
     : ["sh", "-c", 'ulimit -n "$0" && exec "$@"', String(descriptors)];
   const screen = options.terminal === true ? ["/usr/bin/python3", "-c", TERMINAL] : [];
-  const [program, ...args] = [...screen, ...limit, ...command, ...options.flags ?? []];
+  const { redirections } = options;
+  const open = redirections === undefined ? [] : ["sh", "-c", `exec "$@" ${redirections}`, "sh"];
+  const [program, ...args] = [...open, ...screen, ...limit, ...command, ...options.flags ?? []];
   return new Deno.Command(program, {
     args,
     cwd: dir,
