@@ -30,7 +30,7 @@ const tools = { setsid: null, setpriv: null, prlimit: null, nice: null, sh: null
 const service = new Service(
   {
     config,
-    programs: { paths: {}, tools, binaries: [], users: {}, warnings: [] },
+    programs: { paths: {}, tools, binaries: [], inherited: [], users: {}, warnings: [] },
     loop: 0,
     temp: dir,
     connections: new SharedArrayBuffer(8),
