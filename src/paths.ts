@@ -45,8 +45,14 @@ export function statOrNull(path: string): Deno.FileInfo | null {
   try {
     return Deno.statSync(path);
   } catch (error) {
-    if (error instanceof Deno.errors.NotCapable) throw error;
+    // Deno keeps what the kernel invents from every program without all permissions: for this one it is not there.
+    if (error instanceof Deno.errors.NotCapable && !isOfTheKernel(path)) throw error;
     // NotFound, ENOTDIR, a loop of links, too long a name: whatever the system says, nothing there can be used.
     return null;
   }
+}
+
+/** Whether a path lies in a file system of the kernel, which Deno opens for no program without all permissions. */
+export function isOfTheKernel(path: string): boolean {
+  return /^\/(?:dev|proc|sys)(?:\/|$)/.test(path);
 }

@@ -27,7 +27,8 @@ export async function init(parsed: ParsedFlags, terminal: Terminal): Promise<num
         continue;
       }
       if (error instanceof Deno.errors.NotCapable || !(error instanceof Error)) throw error;
-      terminal.err(`pollux: ${path} cannot be written: ${error.message}`);
+      const why = error.message.replace(/ \(os error.*$/s, "").toLowerCase();
+      terminal.err(`pollux: ${path} cannot be written: ${why}; name another folder: pollux init DIR`);
       return EXIT_FAILURE;
     }
   }

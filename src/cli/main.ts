@@ -15,17 +15,35 @@ import { sayUsage, systemTerminal, type Terminal } from "./terminal.ts";
  * Runs the command that `args` name.
  *
  * @param args The arguments, without the program.
+ * @param terminal Where it runs; the process's own without.
  * @returns The exit status: 0, 1 for a failure, 2 for a wrong call or a configuration with faults.
  */
-export async function main(args: readonly string[], terminal: Terminal = systemTerminal()): Promise<number> {
+export async function main(args: readonly string[], terminal?: Terminal): Promise<number> {
+  const missing = terminal === undefined ? missingPermissions() : [];
+  if (missing.length > 0) {
+    const flags = PERMISSIONS.map((name) => `--allow-${name}`).join(" ");
+    const wanted = missing.map((name) => `--allow-${name}`).join(", ");
+    console.error(`pollux: started without ${wanted}, which it needs for everything and divides by itself`);
+    console.error(`Try: deno task start, or deno run ${flags} main.ts`);
+    return EXIT_USAGE;
+  }
+  const there = terminal ?? systemTerminal();
   try {
-    return await runCommand(args, terminal);
+    return await runCommand(args, there);
   } catch (error) {
-    if (terminal.env.get("POLLUX_TRACE") !== undefined) throw error;
-    terminal.err(`pollux: ${error instanceof Error ? error.message : String(error)}`);
-    terminal.err("This is a fault of Pollux itself; POLLUX_TRACE=1 shows where.");
+    if (there.env.get("POLLUX_TRACE") !== undefined) throw error;
+    there.err(`pollux: ${error instanceof Error ? error.message : String(error)}`);
+    there.err("This is a fault of Pollux itself; POLLUX_TRACE=1 shows where.");
     return EXIT_FAILURE;
   }
+}
+
+/** What the program is started with; it divides that among its threads. */
+const PERMISSIONS = ["net", "read", "write", "run", "env"] as const;
+
+/** Those that were not given, or only in part. */
+function missingPermissions(): string[] {
+  return PERMISSIONS.filter((name) => Deno.permissions.querySync({ name }).state !== "granted");
 }
 
 async function runCommand(args: readonly string[], terminal: Terminal): Promise<number> {

@@ -154,7 +154,9 @@ Deno.test("init says what keeps it from writing", () =>
     await Deno.writeTextFile(`${folder}/file`, "");
     const { status, err } = await run(folder, ["init", "file"]);
     assertEquals(status, 1);
-    assertEquals(err, ["pollux: FOLDER/file/pollux.yaml cannot be written: FOLDER/file is a file"]);
+    assertEquals(err, [
+      "pollux: FOLDER/file/pollux.yaml cannot be written: FOLDER/file is a file; name another folder: pollux init DIR",
+    ]);
   }));
 
 Deno.test("every key that init comments out is a valid one", () =>

@@ -18,7 +18,7 @@ import { ListenTable } from "./build_listen.ts";
 import type { CgiHandlerConfig, CgiSettings, Config, Place, Route, Site } from "./config.ts";
 import type { FaultList } from "./fault_list.ts";
 import { isLoopback, parseListenAddress } from "./address.ts";
-import { isWithin, resolveFrom, statOrNull } from "../paths.ts";
+import { isOfTheKernel, isWithin, resolveFrom, statOrNull } from "../paths.ts";
 import type { KeyPath } from "./places.ts";
 import { Refusal } from "./refusal.ts";
 import { type FileInput, type ListenInput, LOG, SINGLE_SITE_KEYS, type SiteInput, TOP } from "./schema.ts";
@@ -464,6 +464,16 @@ class Builder {
     const file = (name: "access" | "error", words: readonly string[]): string => {
       if (words.includes(log[name])) return log[name];
       const path = resolveFrom(this.#base, log[name]);
+      if (isOfTheKernel(path)) {
+        const words: Readonly<Record<string, string>> = {
+          "/dev/stdout": "stdout",
+          "/dev/stderr": "stderr",
+          "/dev/null": "off",
+        };
+        const remedy = `write ${words[path] ?? "stdout, stderr or a file elsewhere"}`;
+        this.#faults.error(["log", name], `${path} cannot be opened by a program on Deno: ${remedy}`);
+        return path;
+      }
       const folder = resolveFrom(path, "..");
       if (statOrNull(folder)?.isDirectory !== true) {
         this.#faults.error(["log", name], `there is no folder ${folder} for the log: make it first`);

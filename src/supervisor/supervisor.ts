@@ -123,7 +123,7 @@ class Supervisor implements LoopsHost {
     const certificates = await readCertificates(config);
     const figures = new Figures();
     const logs = await openLogs(config.log, null, figures);
-    const temp = await Deno.makeTempDir({ dir: config.temp, prefix: "pollux-" });
+    const temp = await makeTempFolder(config.temp);
     return new Supervisor(config, options, figures, logs, temp, certificates, descriptors);
   }
 
@@ -304,6 +304,21 @@ interface Logs {
 }
 
 /** Opens what is not open already. */
+async function makeTempFolder(dir: string): Promise<string> {
+  try {
+    return await Deno.makeTempDir({ dir, prefix: "pollux-" });
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable || !(error instanceof Error)) throw error;
+    const remedy = "name a folder that this user may write under temp";
+    throw new Error(`cannot make a folder in ${dir}: ${systemMessage(error)}; ${remedy}`);
+  }
+}
+
+/** What the system says, without the call that failed. */
+function systemMessage(error: Error): string {
+  return error.message.replace(/ \(os error \d+\).*$/s, "").toLowerCase();
+}
+
 async function openLogs(
   config: LogConfig,
   open: { readonly config: LogConfig; readonly logs: Logs } | null,
@@ -335,9 +350,9 @@ async function openLog(target: string, { own }: Figures): Promise<LogFile> {
   try {
     return await LogFile.open({ target, dropped: (lines) => own.add("logLinesDropped", lines) });
   } catch (error) {
-    throw new Error(
-      `cannot open the log ${target}: ${error instanceof Error ? error.message : String(error)}`,
-    );
+    if (error instanceof Deno.errors.NotCapable || !(error instanceof Error)) throw error;
+    const remedy = "name a file that this user may write under log";
+    throw new Error(`cannot open the log ${target}: ${systemMessage(error)}; ${remedy}`);
   }
 }
 
@@ -405,12 +420,25 @@ function describeStartFailure(error: unknown, config: Config): string {
   if (error instanceof CertificateError) return `${config.listen[error.index].text}: ${error.message}`;
   if (!(error instanceof ListenError)) return error instanceof Error ? error.message : String(error);
   const address = config.listen[error.index];
-  const isTaken = /in use/i.test(error.message);
-  return `cannot listen on ${address.text}: ${
-    isTaken
-      ? "the address is in use by another program; stop it or choose another with --listen"
-      : error.message
-  }`;
+  return `cannot listen on ${address.text}: ${listenRemedy(address, error.message)}`;
+}
+
+/** What the system says, as what is wrong and what would be right. */
+function listenRemedy(address: Listen, message: string): string {
+  if (/in use/i.test(message)) {
+    return "the address is in use by another program; stop it or choose another with --listen";
+  }
+  if (/permission denied/i.test(message)) {
+    return address.transport === "unix"
+      ? `this user may not make a file there: change the owner or mode of the folder of ${address.path}`
+      : "ports below 1024 are for root: choose another with --listen, or give Pollux the capability " +
+        "CAP_NET_BIND_SERVICE, as its systemd unit does";
+  }
+  if (/cannot assign/i.test(message) && address.transport === "tcp") {
+    return `this machine has no such address: choose one that it has, or :${address.port} for all of them`;
+  }
+  if (/lookup address/i.test(message)) return "there is no address of that name: write an IP address";
+  return message;
 }
 
 function describeAddress(listen: Listen, port: number | undefined): string {
