@@ -18,6 +18,7 @@ import {
   decideFraming,
   encodeResponseHead,
   measureResponseHead,
+  type PreparedResponse,
   type ResponseFraming,
   type ResponseHead,
   writeResponseHead,
@@ -101,6 +102,8 @@ const DRAIN_LOOKS = 4;
 /** And one that has just been made, whose client is about to ask for the first time. */
 const DRAIN_LOOKS_FIRST = 20;
 const CLIENT_CLOSED_REQUEST = 499;
+/** An answer above this is written from where it lies rather than copied. */
+const GATHER_BYTES_MAX = 8 * 1024;
 /** An answer that waits in the output's buffer for its last write. */
 const GATHERED = Symbol("gathered");
 
@@ -470,33 +473,53 @@ export class Client implements Deadline, ExchangeClient {
       this.#step("refuse");
       reply = refusal;
     }
-    if (this.#gatherPrepared(exchange, reply)) return GATHERED;
+    const prepared = this.#preparedFor(exchange, reply);
+    if (prepared !== null) return this.#sendPrepared(exchange, reply, prepared);
     const framing = this.#decideFraming(exchange, reply);
     return this.#gather(exchange, reply, framing) ? GATHERED : this.#finish(exchange, reply, framing);
   }
 
-  /** Likewise, where the reply was rendered when it was first made: so it is with most files. */
-  #gatherPrepared(exchange: ClientExchange, reply: Reply): boolean {
+  /** What the reply was rendered to when it was made, as it is with most files; null where that is not what is sent. */
+  #preparedFor(exchange: ClientExchange, reply: Reply): PreparedResponse | null {
     const prepared = preparedResponse(reply);
-    if (
-      prepared === undefined || exchange.head.minor !== 1 || exchange.hasOwnFields ||
-      !exchange.clientBody.isComplete || !this.#canGoOn(exchange, reply)
-    ) {
-      return false;
-    }
-    const { headBytes, dateAt } = prepared;
-    const bytes = exchange.head.method === "HEAD" ? prepared.bytes.subarray(0, headBytes) : prepared.bytes;
-    const place = this.#output.reserve(bytes.length);
-    if (place === null) return false;
-    const { buffer, offset } = place;
-    buffer.set(bytes, offset);
+    const isAsPrepared = prepared !== undefined && exchange.head.minor === 1 && !exchange.hasOwnFields &&
+      exchange.clientBody.isComplete && this.#canGoOn(exchange, reply);
+    return isAsPrepared ? prepared : null;
+  }
+
+  /** Gathers it, or writes it from where it lies: a date that changes meanwhile is no less true. */
+  #sendPrepared(
+    exchange: ClientExchange,
+    reply: Reply,
+    { bytes, headBytes, dateAt }: PreparedResponse,
+  ): typeof GATHERED | Promise<boolean> {
     const date = this.#host.date();
-    for (let i = 0; i < date.length; i++) buffer[offset + dateAt + i] = date.charCodeAt(i);
-    this.#output.advance(bytes.length);
+    for (let i = 0; i < date.length; i++) bytes[dateAt + i] = date.charCodeAt(i);
+    const wanted = exchange.head.method === "HEAD" ? bytes.subarray(0, headBytes) : bytes;
     this.#step("send");
-    exchange.sentBytes = bytes.length - headBytes;
+    if (wanted.length > GATHER_BYTES_MAX || !this.#output.append(wanted)) {
+      return this.#writePrepared(exchange, reply, wanted, headBytes);
+    }
+    exchange.sentBytes = wanted.length - headBytes;
     this.#note(exchange, reply, this.#host.clock.coarseMs);
-    return true;
+    return GATHERED;
+  }
+
+  async #writePrepared(
+    exchange: ClientExchange,
+    reply: Reply,
+    bytes: Uint8Array<ArrayBuffer>,
+    headBytes: number,
+  ): Promise<boolean> {
+    this.#publish();
+    try {
+      await this.#output.flush();
+      await this.#output.writeInPlace(bytes);
+      exchange.sentBytes = bytes.length - headBytes;
+    } finally {
+      this.#note(exchange, reply);
+    }
+    return !this.isDestroyed;
   }
 
   /** Whether the whole answer could be gathered, and nothing is left to do for its request. */

@@ -135,6 +135,11 @@ export class Output {
     await this.#send(bytes, null);
   }
 
+  /** Sends `bytes`, of which no copy is made; what is gathered was sent before. */
+  async writeInPlace(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    await this.#send(bytes, null);
+  }
+
   /**
    * The write under way fails now, with `error`. Closing the connection does that as well, but not on Deno 2.7, where a write
    * to a client that reads nothing outlives its socket.

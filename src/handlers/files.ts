@@ -23,7 +23,6 @@ import { becameFolder, isUnchanged, type LoadedFile, loadFile } from "./load_fil
 import { locationPath } from "./location.ts";
 import { extensionOf } from "./media_type.ts";
 import { type Absent, type LocatedFile, type LocatedFolder, ServedFolder, versionOf } from "./open_file.ts";
-import { preparedBytes } from "./prepared.ts";
 import { redirectReply } from "./redirect.ts";
 import { type Coding, type Plan, Representation } from "./representation.ts";
 import { Secrets } from "./secrets.ts";
@@ -95,7 +94,7 @@ interface FoundFile extends LoadedFile {
   /** Codings in which it can be had. */
   readonly codings: readonly Coding[];
   /** Forms that were compressed here, kept or on their way. */
-  readonly compressed: Map<Coding, Promise<Representation>>;
+  readonly compressed: Map<Coding, Representation | Promise<Representation>>;
   /** What was chosen for the few different Accept-Encoding fields that clients send; null: nothing is acceptable. */
   readonly choices: Map<string, Coding | "identity" | null>;
 }
@@ -141,9 +140,7 @@ class Remembered implements CacheEntry {
 function costOf(found: FoundFile): number {
   const forms = [found.plain, ...found.coded];
   if (found.codings.length > found.coded.length) forms.push(found.plain);
-  return forms.reduce((sum, { facts: { bytes } }) => {
-    return sum + ENTRY_BYTES + (bytes === null ? 0 : bytes.length + preparedBytes(bytes.length));
-  }, 0);
+  return forms.reduce((sum, { facts }) => sum + ENTRY_BYTES + (facts.bytes?.length ?? 0), 0);
 }
 
 /**
@@ -412,13 +409,19 @@ export class FileServer {
       : this.#sendForm(exchange, form);
   }
 
-  async #sendCompressed(exchange: Exchange, found: FoundFile, coding: Coding): Promise<Reply> {
-    let making = found.compressed.get(coding);
-    if (making === undefined) {
-      making = compressForm(found.plain, coding);
-      found.compressed.set(coding, making);
+  #sendCompressed(exchange: Exchange, found: FoundFile, coding: Coding): Reply | Promise<Reply> {
+    const { compressed, plain } = found;
+    let form = compressed.get(coding);
+    if (form === undefined) {
+      form = compressForm(plain, coding).then((made) => {
+        compressed.set(coding, made);
+        return made;
+      });
+      compressed.set(coding, form);
     }
-    return await this.#sendForm(exchange, await making);
+    return form instanceof Promise
+      ? form.then((made) => this.#sendForm(exchange, made))
+      : this.#sendForm(exchange, form);
   }
 
   #sendForm(exchange: Exchange, form: Representation): Reply | Promise<Reply> {

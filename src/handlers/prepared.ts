@@ -6,24 +6,29 @@
  * @module
  */
 
+import type { Field } from "../http/fields.ts";
 import { type PreparedResponse, prepareResponse } from "../http/response.ts";
 import type { Reply } from "./handler.ts";
 
 const PREPARED = new WeakMap<Reply, PreparedResponse>();
 
-/** Content above this is not copied into its head's buffer: the copy would take more than it saves. In bytes. */
-const CONTENT_BYTES_MAX = 8 * 1024;
-
-/** How many bytes are kept for a reply with so much content. */
-export function preparedBytes(contentBytes: number): number {
-  return contentBytes <= CONTENT_BYTES_MAX ? 512 + contentBytes : 0;
+/** What {@linkcode prepareReply} gives. */
+export interface PreparedReply extends Reply {
+  /** The content, where it lies behind its head. */
+  readonly body: Uint8Array<ArrayBuffer> | null;
 }
 
-/** Renders a reply, where that is worth its memory; the reply, frozen. Its content is in memory. */
-export function prepareReply(reply: Reply & { readonly body: Uint8Array<ArrayBuffer> | null }): Reply {
-  const { status, fields, body } = reply;
-  if ((body?.length ?? 0) <= CONTENT_BYTES_MAX) PREPARED.set(reply, prepareResponse(status, fields, body));
-  return Object.freeze(reply);
+/** Makes a reply, frozen, and renders it. The content is copied: the reply's own body is to be kept in its place. */
+export function prepareReply(
+  status: number,
+  fields: readonly Field[],
+  content: Uint8Array<ArrayBuffer> | null,
+): PreparedReply {
+  const prepared = prepareResponse(status, fields, content);
+  const body = content === null ? null : prepared.bytes.subarray(prepared.headBytes);
+  const reply: PreparedReply = Object.freeze({ kind: "reply", status, fields, body });
+  PREPARED.set(reply, prepared);
+  return reply;
 }
 
 /** What a reply was rendered to; it holds for HTTP/1.1, a connection that goes on, and no fields beside the reply's own. */

@@ -81,7 +81,6 @@ export class Representation implements Validators {
 
   /** Makes the fields and replies ready. */
   constructor(facts: RepresentationFacts) {
-    this.facts = facts;
     this.lastModifiedMs = Math.min(facts.version.modifiedMs, facts.wallMs());
     const always: Field[] = [["ETag", facts.etag]];
     if (facts.cacheControl !== null) always.push(["Cache-Control", facts.cacheControl]);
@@ -94,16 +93,11 @@ export class Representation implements Validators {
       ...always,
     );
     this.fields = prepareFields(fields);
-    this.reply = facts.bytes === null
-      ? null
-      : prepareReply({ kind: "reply", status: 200, fields: this.fields, body: facts.bytes });
+    const reply = facts.bytes === null ? null : prepareReply(200, this.fields, facts.bytes);
+    this.reply = reply;
+    this.facts = { ...facts, bytes: reply?.body ?? null };
     // Of the fields about the content a 304 carries those alone by which caches find their copy (RFC 9110, 15.4.5).
-    this.#notModified = prepareReply({
-      kind: "reply",
-      status: 304,
-      fields: prepareFields(always),
-      body: null,
-    });
+    this.#notModified = prepareReply(304, prepareFields(always), null);
   }
 
   /** Its entity tag. */
