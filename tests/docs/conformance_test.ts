@@ -5,6 +5,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
+import { missingTests, quoted, textOf } from "./named_tests.ts";
 
 const REPOSITORY = new URL("../../", import.meta.url);
 const DOCUMENT = Deno.readTextFileSync(new URL("docs/conformance.md", REPOSITORY));
@@ -29,36 +30,6 @@ function rows(): Row[] {
   return found;
 }
 
-function quoted(cell: string): string[] {
-  return [...cell.matchAll(/`([^`]+)`/g)].map((match) => match[1]);
-}
-
-const texts = new Map<string, string | null>();
-
-/** A file's text; null where there is none. */
-function textOf(path: string): string | null {
-  let text = texts.get(path);
-  if (text === undefined) {
-    try {
-      text = Deno.readTextFileSync(new URL(path, REPOSITORY));
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-      text = null;
-    }
-    texts.set(path, text);
-  }
-  return text;
-}
-
-/** Whether a file has a test, a step or a case of that name: the whole of a string in it. */
-function hasTest(path: string, name: string): boolean {
-  const text = textOf(path);
-  if (text === null) return false;
-  if (path.endsWith(".json")) return text.includes(`"name": ${JSON.stringify(name)}`);
-  // A name may go on with why the test is skipped.
-  return [`"${name}"`, `\`${name}\``, `\`${name}\${`].some((string) => text.includes(string));
-}
-
 Deno.test("docs/conformance.md: each row has a section, a requirement, a file and a test", () => {
   const all = rows();
   assert(all.length > 100, `${all.length} rows`);
@@ -75,10 +46,5 @@ Deno.test("docs/conformance.md: each file that it names is there", () => {
 });
 
 Deno.test("docs/conformance.md: each test that it names is there", () => {
-  const tests = rows().flatMap(({ cells }) => quoted(cells[3]));
-  const missing = tests.filter((test) => {
-    const [, path, name] = /^(\S+): (.+)$/.exec(test) ?? [];
-    return path === undefined || !hasTest(path, name);
-  });
-  assertEquals([...new Set(missing)], []);
+  assertEquals(missingTests(rows().map(({ cells }) => cells[3])), []);
 });

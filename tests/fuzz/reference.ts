@@ -20,9 +20,9 @@ const REQUEST_LINE = new RegExp(`^(${token}) ([\\x21-\\x22\\x24-\\x7e]+) HTTP/([
 const FIELD_LINE = new RegExp(`^(${token}):(${text})$`);
 const quoted = '"(?:[\\t \\x21\\x23-\\x5b\\x5d-\\x7e\\x80-\\xff]|\\\\[\\t\\x20-\\x7e\\x80-\\xff])*"';
 const CHUNK_HEAD = new RegExp(
-  `^([0-9A-Fa-f]{1,16})(?:[ \\t]*;[ \\t]*${token}(?:[ \\t]*=[ \\t]*(?:${token}|${quoted}))?)*[ \\t]*$`,
+  `^([0-9A-Fa-f]{1,16})(?:[ \\t]*;[ \\t]*${token}(?:[ \\t]*=[ \\t]*(?:${token}|${quoted}))?)*$`,
 );
-const HOST = /^(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+(?::[0-9]*)?$|^$/;
+const HOST = /^(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+(?::([0-9]*))?$|^$/;
 
 /** Reads one request off the beginning of `wire`, of which all has arrived that ever will. */
 export function readRequest(wire: string): Reading {
@@ -44,8 +44,10 @@ export function readRequest(wire: string): Reading {
   }
   const of = (name: string) => values.get(name) ?? [];
   const hosts = of("host");
-  if (hosts.length > 1 || (hosts.length === 0 && minor !== "0") || !hosts.every((host) => HOST.test(host))) {
-    return BAD;
+  if (hosts.length > 1 || (hosts.length === 0 && minor !== "0")) return BAD;
+  for (const host of hosts) {
+    const parts = HOST.exec(host);
+    if (parts === null || Number(parts[1] ?? "0") > 65535) return BAD;
   }
 
   const content = headEnd + 4;
