@@ -44,7 +44,10 @@ export function readYaml(bytes: Uint8Array): Read & { readonly text: string } {
     return { text, ...syntaxFault(text, error.message) };
   }
   const excess = excessOf(value);
-  return excess === null ? { text, value } : { text, fault: excess, place: null };
+  if (excess === null) return { text, value };
+  // As it is written where it stands first: there is no parser's place for a key.
+  const at = excess.key === null ? -1 : text.indexOf(excess.key);
+  return { text, fault: excess.fault, place: at === -1 ? null : placeAt(text, at) };
 }
 
 /** The place of an offset in a text, both counted from 1. */
@@ -54,11 +57,18 @@ export function placeAt(text: string, offset: number): Place {
   return { line: before.split("\n").length, column: offset - lineStart + 1 };
 }
 
+/** A place as the parser tells it; of a key that stands twice it counts columns from the value before: then where the line begins. */
+function placeSaid(text: string, line: number, column: number): Place {
+  if (column >= 1) return { line, column };
+  const said = text.split(/\r?\n/)[line - 1] ?? "";
+  return { line, column: said.search(/[^ ]|$/) + 1 };
+}
+
 /** Turns the parser's message, `what: why at line 1, column 2:\n snippet`, into one of ours. */
 function syntaxFault(text: string, message: string): { fault: string; place: Place | null } {
-  const match = /^([^]*?) at line ([0-9]+), column ([0-9]+):/.exec(message);
+  const match = /^([^]*?) at line ([0-9]+), column (-?[0-9]+):/.exec(message);
   if (match === null) return { fault: `is not YAML: ${message}`, place: null };
-  const place = { line: Number(match[2]), column: Number(match[3]) };
+  const place = placeSaid(text, Number(match[2]), Number(match[3]));
   const said = match[1];
   if (said.includes("duplicated key")) {
     const line = text.split(/\r?\n/)[place.line - 1] ?? "";
@@ -93,16 +103,20 @@ function syntaxFault(text: string, message: string): { fault: string; place: Pla
   };
 }
 
-/** Why the value is too much, or holds a key that cannot be one; null: it is neither. */
-function excessOf(root: unknown): string | null {
+/** Why the value is too much, or which key in it cannot be one; null: it is neither. */
+function excessOf(root: unknown): { readonly fault: string; readonly key: string | null } | null {
   let nodes = 0;
-  const visit = (value: unknown, depth: number): string | null => {
-    if (++nodes > NODES_MAX) return `holds more than ${NODES_MAX} values, aliases counted: use fewer aliases`;
+  const visit = (value: unknown, depth: number): ReturnType<typeof excessOf> => {
+    if (++nodes > NODES_MAX) {
+      return { fault: `holds more than ${NODES_MAX} values, aliases counted: use fewer aliases`, key: null };
+    }
     if (typeof value !== "object" || value === null) return null;
-    if (depth > DEPTH_MAX) return `is nested more than ${DEPTH_MAX} deep, or an alias stands within itself`;
+    if (depth > DEPTH_MAX) {
+      return { fault: `is nested more than ${DEPTH_MAX} deep, or an alias stands within itself`, key: null };
+    }
     for (const name of Object.keys(value)) {
       if (!Array.isArray(value) && (name === "__proto__" || name === "constructor" || name === "prototype")) {
-        return `${quote(name)} cannot be a key`;
+        return { fault: `${quote(name)} cannot be a key`, key: name };
       }
       const excess = visit((value as Record<string, unknown>)[name], depth + 1);
       if (excess !== null) return excess;

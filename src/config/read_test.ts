@@ -45,6 +45,7 @@ pure("readYaml() names line and column of what is no YAML, and what would be rig
   const quoteIt = "quote a text that holds : # [ ] { } & * ! | > @ % or a backquote";
   const cases: [string, string][] = [
     ["a: 1\nb:\n  c: 1\n  c: 2\n", `4:3: "c" stands twice in one block: keep one`],
+    ["b: 1\na:\na:\n  c: 1\n", `3:1: "a" stands twice in one block: keep one`],
     ["{a: 1, a: 2}", "1:12: this key stands twice in one block: keep one"],
     ["a: 1\n---\nb: 2\n", "2:1: a second document begins here: a configuration is one"],
     ["a: [1\n", "2:1: the file ends within [ ] or { }: a closing bracket is missing"],
@@ -92,5 +93,5 @@ pure("readYaml() bounds what aliases stand for", () => {
 });
 
 pure("readYaml() refuses keys that an object cannot have", () => {
-  assertEquals(read("__proto__: { a: 1 }\n"), '"__proto__" cannot be a key');
+  assertEquals(read("__proto__: { a: 1 }\n"), `1:1: "__proto__" cannot be a key`);
 });
