@@ -90,7 +90,8 @@ export class ClientExchange implements Exchange {
     this.#method = head.method;
     const framing = readFraming(head);
     this.expectation = readExpectation(head);
-    const isAwaited = this.expectation === "continue";
+    // Who expects what nobody knows may wait with its body too.
+    const isAwaited = this.expectation !== "none";
     this.clientBody = new ClientBody(client.input, framing, isAwaited, client.bodyLimits, client);
   }
 
