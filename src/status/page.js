@@ -16,7 +16,11 @@ function formatCount(value) {
   return value >= 100 || Number.isInteger(value) ? integer.format(value) : fine.format(value);
 }
 
+/** What is answered without a wait is not timed more finely than the loop's clock goes. */
+const LEAST_MS = 0.01;
+
 function formatMs(ms) {
+  if (ms < LEAST_MS) return `<${LEAST_MS}\u00a0ms`;
   if (ms < 1000) return `${fine.format(ms)}\u00a0ms`;
   return `${fine.format(ms / 1000)}\u00a0s`;
 }
@@ -94,11 +98,11 @@ function spanOf(steps) {
   return [60, 120, 180, 240].find((span) => steps <= span) ?? STEPS;
 }
 
-/** The top of an axis: 1, 2 or 5 times a power of ten that nothing exceeds. */
+/** The top of an axis: a round number that nothing exceeds. */
 function niceTop(value) {
   if (value <= 0) return 1;
   const power = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 5, 10].map((factor) => factor * power).find((top) => top >= value) ?? value;
+  return [1, 2, 3, 4, 5, 6, 8, 10].map((factor) => factor * power).find((top) => top >= value) ?? value;
 }
 
 const linear = (format, least = 1) => (values) => {
@@ -113,7 +117,7 @@ const linear = (format, least = 1) => (values) => {
 /** Each gridline is ten times the one below it: latencies of a millisecond and of a minute on one picture. */
 const logarithmic = (format) => (values) => {
   const seen = values.filter((value) => value > 0);
-  const low = Math.min(-1, Math.floor(Math.log10(Math.min(1, ...seen))));
+  const low = Math.max(Math.log10(LEAST_MS), Math.min(-1, Math.floor(Math.log10(Math.min(1, ...seen)))));
   const high = Math.max(2, Math.ceil(Math.log10(Math.max(1, ...seen))));
   return {
     place: (value) => Math.max(0, (Math.log10(Math.max(value, 10 ** low)) - low) / (high - low)),

@@ -65,6 +65,20 @@ for (const document of DOCUMENTS) {
   });
 }
 
+Deno.test("each picture that a document shows is there, and each that is there is shown", () => {
+  const shown = new Set(
+    DOCUMENTS.flatMap((document) =>
+      matches(read(document), /(?:src|srcset)="([^"]+)"/g).map((path) =>
+        new URL(path, new URL(document, REPOSITORY)).href
+      )
+    ),
+  );
+  const there = [...Deno.readDirSync(new URL("docs/screenshots/", REPOSITORY))].map(({ name }) =>
+    new URL(`docs/screenshots/${name}`, REPOSITORY).href
+  );
+  assertEquals([...shown].sort(), there.sort());
+});
+
 Deno.test("docs/architecture.md: the drawing of the states is the table of src/client/states.ts", () => {
   const drawn = matches(read("docs/architecture.md"), /^ {2}([A-Z_]+ --> [A-Z_]+: \w+)$/gm);
   const table = Object.entries(TRANSITIONS).flatMap(([from, events]) =>
