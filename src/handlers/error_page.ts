@@ -75,9 +75,9 @@ const TEXT = new TextEncoder();
 export function errorReply(error: RefusedWith, request: ErrorRequest): Reply {
   const type = pageType(request.accept);
   const fields = error.fields.length === 0 ? PLAIN_FIELDS[type] : withFields(error.fields, type);
-  const page = RENDER[type](error.status, request.id);
+  const page = renderPage(error.status, type, request.id);
   const moreFields: Field[] = [["X-Request-Id", request.id]];
-  const reply: Reply = { kind: "reply", status: error.status, fields, moreFields, body: TEXT.encode(page) };
+  const reply: Reply = { kind: "reply", status: error.status, fields, moreFields, body: page };
   return error.close === true ? { ...reply, close: true } : reply;
 }
 
@@ -138,6 +138,36 @@ const RENDER: Readonly<Record<PageType, (status: number, id: string) => string>>
   "application/json": renderProblem,
   "text/plain": (status, id) => `${status} ${titleOf(status)}\n${explanationOf(status)}\nRequest ${id}\n`,
 };
+
+/** A page in two parts: what goes before the request's id, and what goes behind. */
+interface PageParts {
+  readonly before: Uint8Array;
+  readonly after: Uint8Array;
+}
+
+/** By type and status, of which there are few: but for the id, pages are the same. */
+const pageParts = new Map<string, PageParts>();
+/** Looks like an id, and is none. */
+const ANY_ID = "00000000-0000";
+
+/** A page with the request's id. */
+function renderPage(status: number, type: PageType, id: string): Uint8Array<ArrayBuffer> {
+  // Any other would have to be escaped; the server makes none.
+  if (!/^[\w-]+$/.test(id)) return TEXT.encode(RENDER[type](status, id));
+  const key = `${type}${status}`;
+  let parts = pageParts.get(key);
+  if (parts === undefined) {
+    const [before, after] = RENDER[type](status, ANY_ID).split(ANY_ID);
+    parts = { before: TEXT.encode(before), after: TEXT.encode(after) };
+    pageParts.set(key, parts);
+  }
+  const { before, after } = parts;
+  const page = new Uint8Array(before.length + id.length + after.length);
+  page.set(before);
+  for (let i = 0; i < id.length; i++) page[before.length + i] = id.charCodeAt(i);
+  page.set(after, before.length + id.length);
+  return page;
+}
 
 /** The status in words. */
 export function titleOf(status: number): string {
