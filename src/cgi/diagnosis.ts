@@ -193,7 +193,7 @@ function byErrors({ stderr, file, exit }: Evidence): Found | null {
   if (stderr.trim() === "" || exit === null || (exit.code === 0 && exit.signal === null)) return null;
   const line = placeIn(stderr, file);
   if (line === null && exit.signal !== null) return null;
-  return { line, cause: shorten(lastLine(stderr)) };
+  return { line, cause: shorten(withoutPlace(lastLine(stderr), file)) };
 }
 
 /** What a signal means. */
@@ -269,6 +269,13 @@ function lineOf(source: Uint8Array | null, text: string): number | null {
     sought = sought.slice(0, Math.max(0, sought.trimEnd().search(/[^\w]*\w*[^\w]*$/))).trimEnd();
   }
   return null;
+}
+
+/** A message without the place that a shell puts in front of it: the diagnosis names that itself. */
+function withoutPlace(message: string, file: string): string {
+  if (!message.startsWith(file)) return message;
+  const rest = message.slice(file.length).replace(/^:(?: line)? ?\d+:(?:in [^:]*:)? */, "");
+  return rest === "" ? message : rest;
 }
 
 function lastLine(text: string): string {
