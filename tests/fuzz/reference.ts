@@ -22,7 +22,7 @@ const quoted = '"(?:[\\t \\x21\\x23-\\x5b\\x5d-\\x7e\\x80-\\xff]|\\\\[\\t\\x20-\
 const CHUNK_HEAD = new RegExp(
   `^([0-9A-Fa-f]{1,16})(?:[ \\t]*;[ \\t]*${token}(?:[ \\t]*=[ \\t]*(?:${token}|${quoted}))?)*$`,
 );
-const HOST = /^(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+(?::([0-9]*))?$|^$/;
+const HOST = /^((?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+|\[[0-9A-Fa-f:.]+\])(?::([0-9]*))?$|^$/;
 
 /** Reads one request off the beginning of `wire`, of which all has arrived that ever will. */
 export function readRequest(wire: string): Reading {
@@ -47,7 +47,8 @@ export function readRequest(wire: string): Reading {
   if (hosts.length > 1 || (hosts.length === 0 && minor !== "0")) return BAD;
   for (const host of hosts) {
     const parts = HOST.exec(host);
-    if (parts === null || Number(parts[1] ?? "0") > 65535) return BAD;
+    if (parts === null || Number(parts[2] ?? "0") > 65535) return BAD;
+    if (host.startsWith("[") && !URL.canParse(`http://${parts[1]}/`)) return BAD;
   }
 
   const content = headEnd + 4;
