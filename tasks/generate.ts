@@ -5,6 +5,7 @@
  */
 
 import { jsonSchema } from "../src/config/json_schema.ts";
+import { messagesPage } from "./messages.ts";
 import { referencePage } from "./reference.ts";
 
 const DOCS = new URL("../docs/", import.meta.url);
@@ -14,6 +15,7 @@ export function generated(): Readonly<Record<string, string>> {
   return {
     "pollux.schema.json": `${JSON.stringify(jsonSchema(), null, 2)}\n`,
     "reference.md": referencePage(),
+    "messages.md": messagesPage(),
   };
 }
 

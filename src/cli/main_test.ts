@@ -284,6 +284,7 @@ Deno.test("explain ends with what the client would get", () =>
       ["/sub", 0, "answer   308 to /sub/"],
       ["/sub/", 1, "answer   404: FOLDER/static/sub has no index, and list is off"],
       ["/nope", 1, "answer   404: there is no file FOLDER/static/nope"],
+      ["/a%2Fb.txt", 1, "answer   404: an encoded slash is in no file's name"],
       ["/.hidden", 1, "answer   404: the path names no file that is served"],
       ["/index.html/", 1, "answer   404: FOLDER/static/index.html is a file, not a folder"],
       ["/cgi-bin", 0, "answer  308 to /cgi-bin/"],
@@ -305,6 +306,13 @@ Deno.test("explain ends with what the client would get", () =>
     const data = await run(folder, ["explain", "/cgi-bin/data"]);
     assertEquals(data.status, 1);
     assertMatch(data.out.at(-1) ?? "", /^answer {7}403: FOLDER\/cgi-bin\/data is no script: /);
+  }));
+
+Deno.test("explain says where no route takes the path", () =>
+  withFolder(async (folder) => {
+    await Deno.writeTextFile(`${folder}/pollux.yaml`, "routes: [{ path: /a, respond: a }]\n");
+    const { status, out } = await run(folder, ["explain", "/b"]);
+    assertEquals([status, out.at(-1)], [1, "answer  404: no route takes this path"]);
   }));
 
 Deno.test("explain reports a configuration with faults as check does", () =>

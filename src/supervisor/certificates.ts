@@ -91,6 +91,6 @@ function tryPair(
       throw fail(`${files.key} is not the key of ${files.cert}: name the two that were made together`);
     }
     const file = /key/i.test(error.message) && !/cert/i.test(error.message) ? files.key : files.cert;
-    throw fail(`${file} cannot be used: ${error.message}`);
+    throw fail(`${file} cannot be used (${error.message}): copy it anew, whole, or make it again`);
   }
 }

@@ -108,6 +108,51 @@ const CASES: readonly Case[] = [
     said: "pollux: 127.0.0.1:0: FOLDER/c holds no certificate: it begins with -----BEGIN CERTIFICATE-----\n",
   },
   {
+    name: "a key that is none",
+    files: {
+      "pollux.yaml": 'root: static\nlisten: { address: "127.0.0.1:0", tls: { cert: c, key: k } }\n',
+      "k": "y",
+    },
+    before:
+      `openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /dev/null -out c -subj /CN=a`,
+    args: [],
+    code: 2,
+    said: "pollux: 127.0.0.1:0: FOLDER/k holds no private key: it begins with -----BEGIN PRIVATE KEY-----\n",
+  },
+  {
+    name: "a certificate that is broken",
+    files: {
+      "pollux.yaml": 'root: static\nlisten: { address: "127.0.0.1:0", tls: { cert: c, key: k } }\n',
+      "c": "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+    },
+    before: "openssl genpkey -algorithm RSA -out k",
+    args: [],
+    code: 2,
+    said:
+      "pollux: 127.0.0.1:0: FOLDER/c cannot be used (invalid peer certificate: BadEncoding): copy it anew, whole, or make it " +
+      "again\n",
+  },
+  {
+    name: "a key with a passphrase",
+    files: { "pollux.yaml": 'root: static\nlisten: { address: "127.0.0.1:0", tls: { cert: c, key: k } }\n' },
+    before: "openssl req -x509 -newkey rsa:2048 -passout pass:swan -keyout k -out c -subj /CN=a",
+    args: [],
+    code: 2,
+    said:
+      "pollux: 127.0.0.1:0: FOLDER/k holds a key with a passphrase: take that off with openssl pkey -in FILE " +
+      "-out FILE\n",
+  },
+  {
+    name: "a password file without users",
+    files: {
+      "pollux.yaml": "routes: [{ path: /, files: static, auth: { basic: htpasswd } }]\n",
+      "htpasswd": "",
+    },
+    args: ["check"],
+    code: 0,
+    said: "FOLDER/htpasswd: warning: has no users: nobody can log in; add one with htpasswd -B FILE NAME\n",
+  },
+  {
     name: "a script folder that is not there",
     args: ["--cgi-bin", "scripts"],
     code: 2,
@@ -178,6 +223,30 @@ async function run(folder: string, args: readonly string[]): Promise<{ code: num
   const { code, stderr } = await within("the program to end", child.output());
   return { code, stderr: new TextDecoder().decode(stderr) };
 }
+
+/** The first port that anybody may listen on; where it is 0, everybody is root in this respect. */
+const FREE_PORTS = Number(
+  await outputOf("sh", ["-c", "cat /proc/sys/net/ipv4/ip_unprivileged_port_start || echo 0"]),
+);
+
+Deno.test({
+  name: "said, and what to do: a port that is for root",
+  ignore: FREE_PORTS < 100,
+  async fn() {
+    const folder = await Deno.makeTempDir({ prefix: "pollux-test-" });
+    try {
+      await makeFiles(folder, SITE);
+      const { code, stderr } = await run(folder, ["--listen", "127.0.0.1:99"]);
+      assertEquals([code, stderr], [
+        1,
+        "pollux: cannot listen on 127.0.0.1:99: ports below 1024 are for root: choose another with --listen, or give " +
+        "Pollux the capability CAP_NET_BIND_SERVICE, as its systemd unit does\n",
+      ]);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});
 
 for (const { name, files, before, args, code, said } of CASES) {
   Deno.test(`said, and what to do: ${name}`, async () => {
