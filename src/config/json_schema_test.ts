@@ -18,12 +18,17 @@ function isTaken(yaml: string): boolean {
 /** The YAML of a document: of its whole blocks, which have a key at their beginning. */
 function blocksOf(path: string): string[] {
   const text = Deno.readTextFileSync(new URL(path, REPOSITORY));
-  return [...text.matchAll(/^```yaml[^\n]*\n([\s\S]*?)^```$/gm)].map(([, block]) => block);
+  return [...text.matchAll(/^```yaml[^\n]*\n([\s\S]*?)^```$/gm)]
+    // A list is one of routes.
+    .map(([, block]) => block.startsWith("- ") ? `routes:\n${block}` : block);
 }
 
 Deno.test("the JSON Schema takes every example of the documentation, and what init writes", () => {
-  const files = [...Deno.readDirSync(new URL("docs/examples/", REPOSITORY))]
-    .map(({ name }) => Deno.readTextFileSync(new URL(`docs/examples/${name}/pollux.yaml`, REPOSITORY)));
+  const files = [...Deno.readDirSync(new URL("docs/examples/", REPOSITORY))].flatMap(({ name }) => {
+    const folder = new URL(`docs/examples/${name}/`, REPOSITORY);
+    return [...Deno.readDirSync(folder)].filter(({ name }) => name === "pollux.yaml")
+      .map(({ name }) => Deno.readTextFileSync(new URL(name, folder)));
+  });
   const documents = [...Deno.readDirSync(new URL("docs/", REPOSITORY))]
     .filter(({ name }) => name.endsWith(".md")).map(({ name }) => `docs/${name}`);
   const texts = [...files, ...["README.md", ...documents].flatMap(blocksOf), samples()[0].text];
