@@ -402,6 +402,23 @@ Deno.test("an upload that stops is given up and leaves nothing", async () => {
   });
 });
 
+Deno.test("a server that is killed amid an upload leaves the old file as it was", async () => {
+  await using server = await TestServer.start({
+    yaml: "listen: 127.0.0.1:0\ntemp: ./temp\nroutes:\n  - path: /\n    files: ./up\n    methods: [PUT]\n",
+    files: { "up/a": "old", "temp/.keep": "" },
+  });
+  const up = join(server.dir, "up");
+  using client = await server.connect();
+  await client.send(request("PUT", "/a", "0123456789").slice(0, -5));
+  await eventually(
+    "the upload's beginning",
+    () => Promise.resolve([...Deno.readDirSync(up)].some(({ name }) => name !== "a")),
+  );
+  server.kill("SIGKILL");
+  await server.ended();
+  assertEquals(await Deno.readTextFile(join(up, "a")), "old");
+});
+
 Deno.test("a password file that is not there yet cannot be uploaded", async () => {
   await using server = await TestServer.start({
     yaml: `listen: 127.0.0.1:0
