@@ -158,6 +158,29 @@ Deno.test("status: a script that hangs is there with its URL, its query is not, 
   assertNotMatch(JSON.stringify(after), /secret/);
 });
 
+Deno.test("status: it answers while all places are taken and the queue is full", async () => {
+  const yaml = YAML.replace("max_processes: 1", "max_processes: 1, queue: 1");
+  await using server = await TestServer.start({ yaml, files: FILES });
+  using running = await server.connect();
+  await running.send(get("/cgi-bin/wait.sh"));
+  await server.family(1);
+  using waiting = await server.connect();
+  await waiting.send(get("/cgi-bin/wait.sh"));
+  await statusWhere(server, "one waiting", ({ scripts }) => scripts.waiting === 1);
+  const refused = Array.from({ length: 30 }, async () => (await ask(server, get("/cgi-bin/wait.sh"))).status);
+  assertEquals(await Promise.all(refused), Array(30).fill(503));
+  const { errors, totals } = await statusWhere(
+    server,
+    "the refused ones",
+    ({ totals }) => totals.responses["5xx"] === 30,
+  );
+  assertEquals(totals.scriptsEnded.queueFull, 30);
+  // The first ones of each second, not all.
+  assert(errors.length > 0 && errors.length <= 30 && errors.every(({ status }) => status === 503));
+  await Deno.writeTextFile(`${server.dir}/cgi-bin/go`, "");
+  assertEquals([textOf(await running.readResponse()), textOf(await waiting.readResponse())], ["end", "end"]);
+});
+
 Deno.test("status: Prometheus text is well-formed and tells the same", async () => {
   await using server = await TestServer.start({ yaml: YAML, files: FILES });
   for (let i = 0; i < 3; i++) await ask(server, get("/a.txt"));
