@@ -3,6 +3,8 @@
  */
 
 import { assertEquals, assertMatch } from "@std/assert";
+import { hasProgram } from "../support/processes.ts";
+import { commandLine } from "../support/server.ts";
 
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;
 const CONFIG = new URL("../../deno.json", import.meta.url).pathname;
@@ -78,3 +80,27 @@ Deno.test("--version runs where there is nothing to read", () =>
     assertEquals([code, stderr], [0, ""]);
     assertMatch(stdout, /^pollux \d/);
   }));
+
+Deno.test({
+  name: "colours are on a terminal, never with NO_COLOR",
+  ignore: !await hasProgram("script", "--version"),
+  fn: () =>
+    withFolder(async (folder) => {
+      // The program script gives its command a terminal.
+      const onTerminal = async (env: Record<string, string>) => {
+        const command = (await commandLine()).flat().map((word) => `'${word}'`).join(" ");
+        const { stdout } = await new Deno.Command("script", {
+          args: ["-qec", `${command} check --config nope.yaml`, "/dev/null"],
+          cwd: folder,
+          clearEnv: true,
+          env: { PATH: Deno.env.get("PATH") ?? "", HOME: Deno.env.get("HOME") ?? "", TERM: "xterm", ...env },
+          stdin: "null",
+        }).output();
+        return new TextDecoder().decode(stdout).replaceAll("\r\n", "\n");
+      };
+      const said = "nope.yaml: there is no such file: make one with pollux init";
+      assertEquals(await onTerminal({}), `\x1b[31m${said}\x1b[0m\n`);
+      assertEquals(await onTerminal({ NO_COLOR: "1" }), `${said}\n`);
+      assertEquals(await onTerminal({ TERM: "dumb" }), `${said}\n`);
+    }),
+});
