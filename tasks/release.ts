@@ -8,7 +8,7 @@
 import { debianPackage } from "./release/debian.ts";
 import { buildExecutables, fileOf, settings, TARGETS } from "./release/executables.ts";
 import { commandPage, configurationPage } from "./release/manual.ts";
-import { librariesOf, ociImage } from "./release/oci.ts";
+import { filesBeside, ociImage } from "./release/oci.ts";
 import { sha256 } from "./release/tar.ts";
 
 const DIST = new URL("../dist/", import.meta.url);
@@ -59,8 +59,8 @@ async function release(): Promise<readonly string[]> {
       leftOut.push(image); // The libraries for it are on another machine.
       continue;
     }
-    const libraries = await librariesOf(new URL(fileOf(platform), DIST).pathname);
-    await write(image, await ociImage({ executable, libraries, architecture, version, time }));
+    const files = await filesBeside(new URL(fileOf(platform), DIST).pathname);
+    await write(image, await ociImage({ executable, files, architecture, version, time }));
   }
   await write("pollux.1", commandPage(version));
   await write("pollux.yaml.5", configurationPage(version));

@@ -88,7 +88,7 @@ Version: ${version}
 Architecture: ${architecture}
 Maintainer: The Pollux authors <pollux@localhost>
 Installed-Size: ${Math.ceil(bytes / 1024)}
-Depends: libc6 (>= 2.31), libgcc-s1, passwd, procps
+Depends: libc6 (>= 2.31), libgcc-s1, passwd
 Recommends: python3
 Section: httpd
 Priority: optional

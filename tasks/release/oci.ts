@@ -1,19 +1,19 @@
 /**
  * A container image as an OCI image layout (image-spec 1.1), in one tar archive that `podman load`, `docker load` and
- * `skopeo copy oci-archive:` take. It holds the executable, the libraries that it is linked with, and a user: no shell
- * and no interpreters.
+ * `skopeo copy oci-archive:` take. It holds the executable, the few tools that it looks at processes with, the libraries
+ * of these, and a user: no interpreters but sh.
  *
  * @module
  */
 
-import { concat, type Entry, gzip, sha256, tar, withFolders } from "./tar.ts";
+import { type Entry, gzip, sha256, tar, withFolders } from "./tar.ts";
 
 /** What an image is made from. */
 export interface ImageInput {
   /** The executable. */
   readonly executable: Uint8Array;
-  /** The libraries that it is linked with, by their whole paths. */
-  readonly libraries: ReadonlyMap<string, Uint8Array>;
+  /** The tools that it starts and the libraries of all, by their whole paths. */
+  readonly files: ReadonlyMap<string, Uint8Array>;
   /** As OCI calls it: `amd64` or `arm64`. */
   readonly architecture: string;
   /** As in deno.json. */
@@ -81,9 +81,10 @@ export async function ociImage(input: ImageInput): Promise<Uint8Array> {
 }
 
 /** The file system. A library's folder may be a link to another on the machine where it was found; here it is a folder. */
-function root({ executable, libraries }: ImageInput): Entry[] {
+function root({ executable, files }: ImageInput): Entry[] {
   return [
     { path: "tmp/", mode: 0o1777, content: null },
+    { path: "dev/", mode: 0o755, content: null },
     { path: "proc/", mode: 0o555, content: null },
     { path: "srv/", mode: 0o755, content: null },
     { path: "srv/static/", mode: 0o755, content: null },
@@ -95,19 +96,36 @@ function root({ executable, libraries }: ImageInput): Entry[] {
     },
     { path: "etc/group", mode: 0o644, content: `root:x:0:\npollux:x:${UID}:\n` },
     { path: "usr/bin/pollux", mode: 0o755, content: executable },
-    ...[...libraries].map(([path, content]): Entry => ({ path: path.slice(1), mode: 0o755, content })),
+    ...[...files].map(([path, content]): Entry => ({ path: path.slice(1), mode: 0o755, content })),
   ];
 }
 
+/** What the supervisor starts: to count descriptors, to find the processes below one, to see its sockets and memory. */
+const TOOLS = ["sh", "cat", "grep"];
+
 /**
- * The libraries that a program of this machine is linked with, by their paths; `ldd` names them.
+ * What the executable needs beside itself, from this machine: its tools, in /bin, and the libraries of all, which `ldd`
+ * names.
  *
  * @throws {Error} One is missing, or there is no ldd.
  */
-export async function librariesOf(program: string): Promise<Map<string, Uint8Array>> {
-  const { success, stdout } = await new Deno.Command("ldd", { args: [program] }).output();
-  if (!success) throw new Error(`ldd ${program} failed`);
-  const paths = [...new TextDecoder().decode(concat([stdout])).matchAll(/(?:=> |^\s*)(\/\S+) \(0x/gm)]
-    .map(([, path]) => path);
-  return new Map(await Promise.all(paths.map(async (path) => [path, await Deno.readFile(path)] as const)));
+export async function filesBeside(executable: string): Promise<Map<string, Uint8Array>> {
+  const found = await Promise.all(
+    TOOLS.map(async (tool) => (await output("sh", "-c", `command -v ${tool}`)).trim()),
+  );
+  const listed = await Promise.all([executable, ...found].map((program) => output("ldd", program)));
+  const libraries = listed.flatMap((text) =>
+    [...text.matchAll(/(?:=> |^\s*)(\/\S+) \(0x/gm)].map(([, path]) => path)
+  );
+  const tools = found.map((path, index): [string, string] => [`/bin/${TOOLS[index]}`, path]);
+  const all = new Map([...tools, ...libraries.map((path): [string, string] => [path, path])]);
+  return new Map(
+    await Promise.all([...all].map(async ([path, source]) => [path, await Deno.readFile(source)] as const)),
+  );
+}
+
+async function output(program: string, ...args: string[]): Promise<string> {
+  const { success, stdout } = await new Deno.Command(program, { args }).output();
+  if (!success) throw new Error(`${program} ${args.join(" ")} failed`);
+  return new TextDecoder().decode(stdout);
 }

@@ -8,7 +8,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { debianPackage } from "../../tasks/release/debian.ts";
 import { settings } from "../../tasks/release/executables.ts";
-import { librariesOf, ociImage } from "../../tasks/release/oci.ts";
+import { filesBeside, ociImage } from "../../tasks/release/oci.ts";
 import { sha256 } from "../../tasks/release/tar.ts";
 import { within } from "../support/deadline.ts";
 
@@ -54,6 +54,9 @@ async function withFolder(fn: (folder: string) => Promise<void>): Promise<void> 
     await Deno.remove(folder, { recursive: true });
   }
 }
+
+/** What a container's runtime does before it starts anything. */
+const MOUNT = 'mount --rbind /proc "$0/proc" && mount --rbind /dev "$0/dev" && exec "$@"';
 
 /** Starts a server by a command line, asks it for some paths, and stops it: the answers, and what it said. */
 async function use(
@@ -151,8 +154,8 @@ Deno.test({
   fn: () =>
     withFolder(async (folder) => {
       const executable = await Deno.readFile(EXECUTABLE);
-      const libraries = await librariesOf(EXECUTABLE);
-      const image = await ociImage({ executable, libraries, architecture: ARCHITECTURE, version, time: 0 });
+      const files = await filesBeside(EXECUTABLE);
+      const image = await ociImage({ executable, files, architecture: ARCHITECTURE, version, time: 0 });
       await Deno.writeFile(`${folder}/image.tar`, image);
       await Deno.mkdir(`${folder}/root`);
       await ok("tar", "-xf", `${folder}/image.tar`, "-C", folder);
@@ -178,13 +181,17 @@ Deno.test({
       assertEquals(config.User, "65532:65532");
 
       await ok("tar", "-xf", layer, "-C", `${folder}/root`);
-      // A container's runtime mounts /proc, without which no executable of Deno starts.
+      // Without /proc no executable of Deno starts.
       if ((await run("unshare", "--mount", "true")).code !== 0) return;
       await Deno.writeTextFile(`${folder}/root/srv/static/index.html`, "from the image");
+      await Deno.writeTextFile(
+        `${folder}/root/srv/cgi-bin/a.sh`,
+        "printf 'Content-Type: text/plain\\n\\na script'\n",
+      );
       await Deno.chmod(folder, 0o755);
       const [uid, gid] = config.User.split(":");
       const inside = [
-        ...["unshare", "--mount", "sh", "-c", 'mount --rbind /proc "$0/proc" && exec "$@"', `${folder}/root`],
+        ...["unshare", "--mount", "sh", "-c", MOUNT, `${folder}/root`],
         ...[
           "unshare",
           `--root=${folder}/root`,
@@ -197,8 +204,8 @@ Deno.test({
         ...config.Entrypoint,
         ...config.Cmd.with(-1, "127.0.0.1:0"),
       ];
-      const { bodies: [page] } = await use(inside, ["/"]);
-      assertEquals(page, "from the image");
+      const { bodies } = await use(inside, ["/", "/cgi-bin/a.sh"]);
+      assertEquals(bodies, ["from the image", "a script"]);
     }),
 });
 
