@@ -22,6 +22,11 @@ export interface Content {
 /** Up to here content stays in memory, in bytes. */
 export const MEMORY_BYTES_MAX = 1 << 20;
 
+/** What all content of this thread may take of memory together; beyond it, it goes to files from its first byte on. */
+const MEMORY_BYTES_ALL_MAX = 64 << 20;
+/** What it takes. */
+let memoryBytes = 0;
+
 /** Shorter chunks are gathered, in bytes. */
 const COPY_BYTES_MAX = 16 * 1024;
 
@@ -35,21 +40,31 @@ export async function spool(body: RequestBody, temp: string): Promise<Content> {
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   let length = 0;
   let file: Deno.FsFile | null = null;
+  /** What it takes of `memoryBytes`. */
+  let ownBytes = 0;
+  const leaveMemory = () => {
+    memoryBytes -= ownBytes;
+    ownBytes = 0;
+  };
   try {
     for (let bytes = await body.read(); bytes !== null; bytes = await body.read()) {
       length += bytes.length;
-      if (file === null && length <= MEMORY_BYTES_MAX) {
+      if (file === null && length <= MEMORY_BYTES_MAX && memoryBytes < MEMORY_BYTES_ALL_MAX) {
         append(chunks, bytes);
+        ownBytes += bytes.length;
+        memoryBytes += bytes.length;
         continue;
       }
       file ??= await openNameless(temp);
       for (const chunk of chunks.splice(0)) await keep(file, chunk);
+      leaveMemory();
       await keep(file, bytes);
     }
-    if (file === null) return kept(chunks, length);
+    if (file === null) return kept(chunks, length, leaveMemory);
     await file.seek(0, Deno.SeekMode.Start);
     return keptInFile(file, length);
   } catch (error) {
+    leaveMemory();
     file?.close();
     if (error instanceof Error && "code" in error && error.code === "ENOSPC") {
       throw new HttpError(507, `no room in ${temp} for a body of ${length} bytes or more`, { close: true });
@@ -75,12 +90,13 @@ function append(chunks: Uint8Array<ArrayBuffer>[], bytes: Uint8Array<ArrayBuffer
   chunks.push(both);
 }
 
-function kept(chunks: Uint8Array<ArrayBuffer>[], length: number): Content {
+function kept(chunks: Uint8Array<ArrayBuffer>[], length: number, closed: () => void): Content {
   return {
     length,
     read: () => Promise.resolve(chunks.shift() ?? null),
     close() {
       chunks.length = 0;
+      closed();
     },
   };
 }

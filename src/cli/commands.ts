@@ -6,7 +6,7 @@
 
 import { holdSignals } from "../supervisor/signals.ts";
 import type { Command } from "./command.ts";
-import { CONFIG_FLAG, EXEC_FLAGS, SERVE_FLAGS } from "./flags.ts";
+import { CONFIG_FLAG, EXEC_FLAGS, EXPLAIN_FLAGS, SERVE_FLAGS } from "./flags.ts";
 
 /** The shells that `completions` knows. */
 export const SHELLS = ["bash", "zsh", "fish"] as const;
@@ -45,12 +45,13 @@ export const COMMANDS: readonly Command[] = [
     name: "explain",
     synopsis: "URL-PATH",
     summary: "how a request would be handled",
-    flags: [CONFIG_FLAG],
-    positionals: [1, 1],
+    flags: EXPLAIN_FLAGS,
+    positionals: [0, 1],
     offers: [],
     examples: [
       ["pollux explain /cgi-bin/hello.py/a", "site, route, script, PATH_INFO"],
       ["pollux explain http://example.org/", "the same for one of several sites"],
+      ["pollux explain --permissions", "what each loop may do, and why"],
     ],
     load: async () => (await import("./explain.ts")).explain,
   },

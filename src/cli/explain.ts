@@ -28,13 +28,20 @@ import { parseTarget, type Target } from "../http/target.ts";
 import { buildTable, findSite, matchRoute } from "../route/table.ts";
 import { LoopClock } from "../time/clock.ts";
 import { EXIT_FAILURE, EXIT_OK, EXIT_USAGE } from "./command.ts";
+import { describePermissions } from "./explain_permissions.ts";
 import { flagValue, type ParsedFlags } from "./flags.ts";
 import { sayFaults, sayUsage, type Terminal } from "./terminal.ts";
 
-/** Explains a URL or a URL path; 1 when it would be refused or not found. */
+/** Explains a URL or a URL path, 1 when it would be refused or not found; or what the loops may do. */
 export async function explain(parsed: ParsedFlags, terminal: Terminal): Promise<number> {
   const [url] = parsed.positionals;
-  if (!/^(?:\/|https?:\/\/)/.test(url)) {
+  const isOfPermissions = parsed.flags.has("permissions");
+  if ((url === undefined) !== isOfPermissions) {
+    const wish = isOfPermissions ? "--permissions wants no URL path" : "give a URL path, or --permissions";
+    sayUsage(terminal, wish, "explain");
+    return EXIT_USAGE;
+  }
+  if (url !== undefined && !/^(?:\/|https?:\/\/)/.test(url)) {
     sayUsage(terminal, `${JSON.stringify(url)} is no URL path: write /${url}`, "explain");
     return EXIT_USAGE;
   }
@@ -45,11 +52,13 @@ export async function explain(parsed: ParsedFlags, terminal: Terminal): Promise<
     return EXIT_USAGE;
   }
   const { config } = loaded;
-  const explanation = new Explanation(
-    config,
-    file ?? DEFAULT_FILE,
-    resolvePrograms(config, terminal.env.get("PATH") ?? ""),
-  );
+  const fileName = file ?? DEFAULT_FILE;
+  const programs = resolvePrograms(config, terminal.env.get("PATH") ?? "");
+  if (url === undefined) {
+    for (const line of describePermissions(config, programs, fileName)) terminal.out(line);
+    return EXIT_OK;
+  }
+  const explanation = new Explanation(config, fileName, programs);
   let status = EXIT_OK;
   try {
     await explanation.run(url);

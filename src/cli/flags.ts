@@ -37,6 +37,12 @@ export const CONFIG_FLAG = {
   key: null,
 } as const satisfies Flag;
 
+/** The flags of `explain`. */
+export const EXPLAIN_FLAGS = [
+  CONFIG_FLAG,
+  { name: "permissions", value: null, text: "what each loop may do, and why", key: null },
+] as const satisfies readonly Flag[];
+
 /** The flags of `serve`. */
 export const SERVE_FLAGS = [
   CONFIG_FLAG,

@@ -90,7 +90,8 @@ Deno.test("a wrong call is told in two lines, with the nearest right name, and e
       [["check", "a", "b"], '"b" is one argument too many', "help check"],
       [["check", "a", "--config", "b"], '--config and "a" name the same thing: give one', "help check"],
       [["version", "a"], 'version takes no argument: leave out "a"', "help version"],
-      [["explain"], "explain wants an argument: pollux explain URL-PATH", "help explain"],
+      [["explain"], "give a URL path, or --permissions", "help explain"],
+      [["explain", "/a", "--permissions"], "--permissions wants no URL path", "help explain"],
       [["explain", "a"], '"a" is no URL path: write /a', "help explain"],
       [["completions", "sh"], "there is no completion for sh; did you mean zsh?", "help completions"],
       [["completions"], "completions wants an argument: pollux completions SHELL", "help completions"],
@@ -238,6 +239,54 @@ Deno.test("explain shows each decision in its order", () =>
       "timeout      30s, whole run 1h",
       "places       32",
     ]]);
+  }));
+
+Deno.test("explain --permissions shows what each loop may do, and the line that asked for it", () =>
+  withSite(async (folder) => {
+    await Deno.symlink(`${folder}/static`, `${folder}/link`);
+    await Deno.writeTextFile(
+      `${folder}/pollux.yaml`,
+      [
+        "listen: 127.0.0.1:8080",
+        "routes:",
+        "  - path: /",
+        "    files: link",
+        "    methods: [GET, PUT]",
+        "  - path: /cgi-bin/",
+        "    cgi: cgi-bin",
+        "    auth: { basic: users, realm: r }",
+        "    interpreters: { .sh: /bin/sh }",
+        "    programs: [/bin/sh]",
+        "",
+      ].join("\n"),
+    );
+    await Deno.writeTextFile(`${folder}/users`, "");
+    const { status, out } = await run(folder, ["explain", "--permissions"]);
+    assertEquals(status, 0);
+    const [network, script, passwords, supervisor] = out.join("\n").split("\n\n").map((block) =>
+      block.split("\n").slice(1).map((line) => line.trim())
+    );
+    assertEquals(network.filter((line) => !line.includes("pollux-*")), [
+      "net    127.0.0.1:8080  listen (pollux.yaml:1)",
+      "read   FOLDER/link  root; route /: files (pollux.yaml:3)",
+      "read   FOLDER/cgi-bin  route /cgi-bin/: cgi (pollux.yaml:6)",
+      "read   FOLDER/users  route /cgi-bin/: auth (pollux.yaml:6)",
+      "read   FOLDER/static  root, where FOLDER/link leads; route /: files, where FOLDER/link leads (pollux.yaml:3)",
+      "write  FOLDER/link  route /: methods (pollux.yaml:3)",
+      "write  FOLDER/static  route /: methods, where FOLDER/link leads (pollux.yaml:3)",
+      "run    nothing",
+      "env    nothing",
+    ]);
+    assert(script.includes("net    nothing") && script.includes("write  nothing"));
+    assert(script.some((line) => /^run {4}\/bin\/sh {2}route \/cgi-bin\/: interpreters \.sh/.test(line)));
+    assertEquals(passwords, [
+      "net    nothing",
+      "read   nothing",
+      "write  nothing",
+      "run    nothing",
+      "env    nothing",
+    ]);
+    assertEquals(supervisor, ["net read write run env: what the program was started with"]);
   }));
 
 Deno.test("explain shows what a script's process is given and held to, where the route says so", () =>

@@ -183,6 +183,21 @@ export class Client implements Deadline, ExchangeClient {
     return this.#state;
   }
 
+  /** Bytes that it has in buffers. */
+  get heldBytes(): number {
+    return this.input.buffer.length + this.#output.pendingBytes;
+  }
+
+  /** Nothing is under way for it: it is idle, or has not sent all of a head. */
+  get isDispensable(): boolean {
+    return this.#state === "READ_REQ" && !this.isDestroyed;
+  }
+
+  /** Closes its connection, since there is no memory for it. */
+  shed(): void {
+    this.#timedOut("timeout");
+  }
+
   /** Whether its connection is closed. */
   get isDestroyed(): boolean {
     return this.#aborted !== null;

@@ -35,7 +35,10 @@ export function findWarnings(config: Config, context: WarningContext): Fault[] {
     const cgi = site.routes.filter(isCgi);
     for (const route of site.routes) {
       const warn = (message: string) => warnings.push(warningOf(route, message, context));
-      if (route.handler.kind === "files") checkFiles(route.handler, route.methods, cgi, warn);
+      if (route.handler.kind === "files") {
+        checkFiles(route.handler, route.methods, cgi, warn);
+        if (uploadMethods(route.methods).length > 0) checkWaysOut(route.handler.dir, warn);
+      }
       if (route.handler.kind === "cgi") checkFolderMode(route.handler.target, warn);
       if (context.uid === 0 && runsAsServer(route)) {
         warn("its scripts run as root: start the server as another user");
@@ -84,7 +87,7 @@ function checkFiles(
   cgi: readonly CgiRoute[],
   warn: (message: string) => void,
 ): void {
-  const uploads = methods?.filter((method) => UPLOAD_METHODS.includes(method)) ?? [];
+  const uploads = uploadMethods(methods);
   if (uploads.length > 0 && files.scripts.length > 0) {
     warn(
       `takes uploads (${uploads.join(", ")}) and runs ${
@@ -105,6 +108,51 @@ function checkFiles(
     if (uploads.length > 0) {
       warn(`takes uploads where the scripts of ${path} are: whoever uploads one runs it`);
     }
+  }
+}
+
+function uploadMethods(methods: readonly string[] | null): string[] {
+  return methods?.filter((method) => UPLOAD_METHODS.includes(method)) ?? [];
+}
+
+/** Links out of a folder that takes uploads, and other disks in it: the sandbox goes by names, and lets a loop write there. */
+function checkWaysOut(dir: string, warn: (message: string) => void): void {
+  const own = statOrNull(dir);
+  const real = realPathOrNull(dir);
+  if (own === null || real === null) return;
+  for (const path of entriesOf(dir)) {
+    const target = realPathOrNull(path);
+    if (target === null) continue;
+    if (!isWithin(real, target)) {
+      warn(`takes uploads, and ${path} leads out of it to ${target}: the sandbox does not end at a link`);
+    } else if (statOrNull(path)?.dev !== own.dev) {
+      warn(`takes uploads, and ${path} is another disk, on which it may write as well`);
+    }
+  }
+}
+
+function entriesOf(dir: string): string[] {
+  const entries: string[] = [];
+  try {
+    for (const { name } of Deno.readDirSync(dir)) {
+      if (entries.length === ENTRIES_MAX) break;
+      entries.push(resolveFrom(dir, name));
+    }
+  } catch (error) {
+    // A folder that may not be read, or is gone meanwhile, has nothing to warn of.
+    if (!(error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotFound)) {
+      throw error;
+    }
+  }
+  return entries;
+}
+
+function realPathOrNull(path: string): string | null {
+  try {
+    return Deno.realPathSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) throw error;
+    return null; // It leads nowhere.
   }
 }
 

@@ -13,6 +13,9 @@ async function warningsOf(
   try {
     for (const name of ["static", "cgi-bin", "cgi-bin/doc"]) await Deno.mkdir(`${folder}/${name}`);
     await Deno.chmod(`${folder}/cgi-bin`, folderMode);
+    await Deno.symlink("/usr", `${folder}/static/out`);
+    await Deno.symlink("nowhere", `${folder}/static/broken`);
+    await Deno.symlink("out", `${folder}/cgi-bin/inside`);
     await Deno.writeTextFile(`${folder}/pollux.yaml`, yaml);
     const loaded = await loadConfig({
       file: null,
@@ -72,10 +75,18 @@ Deno.test("uploads among scripts are warned of", async () => {
     (await warningsOf(over, 1000)).at(-1),
     "pollux.yaml:2:5: warning: routes[0]: takes uploads where the scripts of /cgi-bin/ are: whoever uploads one runs it",
   );
-  const php = "routes:\n  - { path: /, files: static, scripts: [.php], methods: [GET, POST] }\n";
+  const php = "routes:\n  - { path: /, files: cgi-bin/doc, scripts: [.php], methods: [GET, POST] }\n";
   assertEquals(await warningsOf(php, 1000), [
     "pollux.yaml:2:5: warning: routes[0]: takes uploads (POST) and runs .php files: whoever uploads one runs it",
   ]);
+});
+
+Deno.test("a link out of a folder that takes uploads is warned of", async () => {
+  assertEquals(await warningsOf("routes: [{ path: /, files: static, methods: [GET, PUT] }]\n", 1000), [
+    "pollux.yaml:1:10: warning: routes[0]: takes uploads, and FOLDER/static/out leads out of it to /usr: " +
+    "the sandbox does not end at a link",
+  ]);
+  assertEquals(await warningsOf("routes: [{ path: /, files: static }]\n", 1000), []);
 });
 
 Deno.test("a missing interpreter is warned of where there are scripts for it, or where it is named", async () => {

@@ -23,6 +23,7 @@ import type { FromNetwork, ToNetwork } from "../supervisor/messages.ts";
 import { LoopClock } from "../time/clock.ts";
 import { after } from "../time/timer.ts";
 import { BridgedScripts } from "./bridge.ts";
+import { Budget } from "./budget.ts";
 import { ConnectionCount } from "./connection_count.ts";
 import { Listener, type ListenerHost } from "./listener.ts";
 import { logBatch } from "./logs.ts";
@@ -33,6 +34,9 @@ import { Reload } from "./reload.ts";
 import { Service, type ServiceSurroundings } from "./service.ts";
 import { SupervisorStatus } from "./supervisor_status.ts";
 import { postToSupervisor, receiveFromSupervisor } from "./worker.ts";
+
+/** What lasts is not to fill the log. */
+const SAY_AGAIN_MS = 10_000;
 
 receiveFromSupervisor((message: ToNetwork) => {
   if (message.kind !== "setup") {
@@ -64,6 +68,8 @@ class NetworkLoop implements ClientHost, ListenerHost {
   readonly #connections: ConnectionCount;
   readonly #refusals = new Refusals(this.clock);
   readonly #requestIdPrefix: string;
+  readonly #budget: Budget;
+  #lastShedSaidMs = -Infinity;
   readonly #socketQuestions = new Map<number, (heldBytes: number | null) => void>();
   #socketQuestionCount = 0;
   readonly #status = new SupervisorStatus(post);
@@ -100,6 +106,8 @@ class NetworkLoop implements ClientHost, ListenerHost {
       passwords: this.#verifier === null ? null : new Passwords(this.#verifier),
     };
     this.#service = new Service(setup, this.#surroundings);
+    const clients = { [Symbol.iterator]: () => this.#clients.keys() };
+    this.#budget = new Budget(this.clock, clients, (count) => this.#sayShed(count), setup.config.workers);
   }
 
   get limits(): Limits {
@@ -200,6 +208,7 @@ class NetworkLoop implements ClientHost, ListenerHost {
     this.metrics.add("connections");
     const client = new Client(connection, peer, listenIndex, this);
     this.#clients.set(client, address);
+    this.#budget.watch();
     client.serve();
     return true;
   }
@@ -252,6 +261,13 @@ class NetworkLoop implements ClientHost, ListenerHost {
 
   isDraining(): boolean {
     return this.#isDraining;
+  }
+
+  #sayShed(count: number): void {
+    const nowMs = this.clock.now();
+    if (nowMs - this.#lastShedSaidMs < SAY_AGAIN_MS) return;
+    this.#lastShedSaidMs = nowMs;
+    this.log.log("warn", `clients hold too much memory: ${count} connections without a request are closed`);
   }
 
   async #drain(): Promise<void> {

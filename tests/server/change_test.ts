@@ -1,0 +1,203 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { join } from "@std/path";
+import { eventually } from "../support/deadline.ts";
+import { descriptorCount, outputOf, stillRunning } from "../support/processes.ts";
+import { ask, field, get, isReset, RawClient, type Response, textOf } from "../support/raw.ts";
+import { BASIC_YAML, TestServer } from "../support/server.ts";
+
+const FILES = {
+  "static/a.txt": "file",
+  "other/a.txt": "other",
+  "cgi-bin/hello.sh": "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\nhello'\n",
+  "cgi-bin/chunks.sh":
+    "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n'\nwhile :; do echo begun; sleep 0.05; done\n",
+  "cgi-bin/length.sh":
+    "#!/bin/sh\nprintf 'Content-Type: text/plain\\nContent-Length: 1000\\n\\nbegun\\n'\nsleep 300\n",
+};
+
+Deno.test("SIGTERM: every request that was sent on a connection that lives is answered, the last with Connection: close", async () => {
+  await using server = await TestServer.start({ yaml: BASIC_YAML, files: FILES });
+  let sent = 0;
+  let answered = 0;
+  let closing = 0;
+  /** Asks again and again over one connection, as long as it stays open. */
+  const load = async (client: RawClient, i: number) => {
+    for (;;) {
+      const path = i % 4 === 0 ? "/cgi-bin/hello.sh" : "/a.txt";
+      await client.send(get(path));
+      sent++;
+      const response: Response = await client.readResponse();
+      assertEquals([response.status, textOf(response)], [200, i % 4 === 0 ? "hello" : "file"]);
+      answered++;
+      if (field(response, "connection") !== "close") continue;
+      closing++;
+      return;
+    }
+  };
+  const clients = await Promise.all(Array.from({ length: 16 }, () => server.connect()));
+  const loads = Promise.all(clients.map(load));
+  await Promise.race([loads, eventually("some answers", () => answered > 200)]);
+  const stopped = server.stop();
+  await loads;
+  assertEquals((await stopped).code, 0);
+  assertEquals([answered, closing], [sent, 16]);
+  for (const client of clients) client.close();
+});
+
+Deno.test("SIGHUP under load: no request fails, and what is new is in force for the next one", async () => {
+  await using server = await TestServer.start({ yaml: BASIC_YAML, files: FILES });
+  let isOver = false;
+  let answered = 0;
+  const seen = new Set<string>();
+  const load = async (i: number) => {
+    while (!isOver) {
+      using client = await server.connect();
+      for (let n = 0; n < 20 && !isOver; n++) {
+        await client.send(get(i === 0 ? "/cgi-bin/hello.sh" : "/a.txt"));
+        const response = await client.readResponse();
+        assertEquals(response.status, 200);
+        seen.add(textOf(response));
+        answered++;
+        if (field(response, "connection") === "close") break;
+      }
+    }
+  };
+  const loads = Promise.all([0, 1, 2, 3].map(load));
+  const path = join(server.dir, "pollux.yaml");
+  // In place; with other permissions, so that new loops start; with a file that is wrong, which changes nothing.
+  for (
+    const [yaml, next, said] of [
+      [`${BASIC_YAML}  - { path: /new, respond: new }\n`, "new", "reloaded"],
+      [
+        `${BASIC_YAML.replace("./static", "./other")}  - { path: /new, respond: newer }\n`,
+        "newer",
+        "reloaded",
+      ],
+      [`${BASIC_YAML}  - { path: /new, respond: wrong, methds: [GET] }\n`, "newer", "not reloaded: .*methds"],
+    ]
+  ) {
+    const before = answered;
+    const count = () => server.stderr.match(new RegExp(said, "g"))?.length ?? 0;
+    const told = count();
+    await Deno.writeTextFile(path, yaml);
+    server.kill("SIGHUP");
+    await Promise.race([loads, eventually(said, () => count() > told)]);
+    assertEquals(textOf(await ask(server, get("/new"))), next);
+    await Promise.race([loads, eventually("further answers", () => answered > before + 20)]);
+  }
+  isOver = true;
+  await loads;
+  assertEquals([...seen].sort(), ["file", "hello", "other"]);
+});
+
+Deno.test("limits and permissions of a reload hold for the next request, on a connection that was open before", async () => {
+  await using server = await TestServer.start({ yaml: BASIC_YAML, files: FILES });
+  using client = await server.connect();
+  const status = async (path: string) => {
+    await client.send(get(path));
+    return (await client.readResponse()).status;
+  };
+  assertEquals(await status("/a.txt"), 200);
+  await Deno.writeTextFile(
+    join(server.dir, "pollux.yaml"),
+    BASIC_YAML.replace("files: ./static", "files: ./static\n    deny: [127.0.0.0/8]"),
+  );
+  server.kill("SIGHUP");
+  await server.stderrMatch(/reloaded the configuration/);
+  assertEquals(await status("/a.txt"), 403);
+});
+
+Deno.test("a server starts at once where another of the same address has just stopped or was killed", async () => {
+  let address = "127.0.0.1:0";
+  for (const signal of ["SIGTERM", "SIGKILL", "SIGTERM"] as const) {
+    await using server = await TestServer.start({
+      yaml: BASIC_YAML.replace("127.0.0.1:0", address),
+      files: FILES,
+    });
+    address = `127.0.0.1:${server.port}`;
+    // The server closes this connection first, which leaves its address in TIME_WAIT.
+    assertEquals((await ask(server, get("/a.txt", "Connection: close"))).status, 200);
+    server.kill(signal);
+    await server.ended();
+  }
+});
+
+for (const [script, framing] of [["chunks.sh", "chunked"], ["length.sh", "with a length"]] as const) {
+  Deno.test(`kill -9 of a script, or of the server, in an answer ${framing}: it never looks complete`, async (t) => {
+    for (const victim of ["script", "server"] as const) {
+      await t.step(victim, async () => {
+        await using server = await TestServer.start({ yaml: BASIC_YAML, files: FILES });
+        using client = await server.connect();
+        await client.send(get(`/cgi-bin/${script}`));
+        const begun = await client.readUntil("begun\n");
+        const family = await server.descendants();
+        if (victim === "script") {
+          for (const { pid } of family) kill(pid);
+        } else server.kill("SIGKILL");
+        const { bytes } = await client.readToEnd();
+        const text = begun + new TextDecoder().decode(bytes);
+        if (framing === "chunked") assert(!/\r\n0\r\n/.test(text), text);
+        else assert(text.slice(text.indexOf("\r\n\r\n") + 4).length < 1000);
+        if (victim === "script") {
+          assertEquals(textOf(await ask(server, get("/cgi-bin/hello.sh"))), "hello");
+          await server.childless();
+        } else {
+          // Nobody is left to end them: under systemd KillMode=control-group does.
+          await server.ended();
+          for (const { pid } of family) kill(pid);
+          await eventually(
+            "their end",
+            async () => (await stillRunning(family.map(({ pid }) => pid))).length === 0,
+          );
+        }
+      });
+    }
+  });
+}
+
+function kill(pid: number): void {
+  try {
+    Deno.kill(pid, "SIGKILL");
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+Deno.test("500 scripts asked for at once: 32 run, all are answered, and everything is as before", async () => {
+  await using server = await TestServer.start({
+    yaml: `cgi: { queue: off, queue_timeout: off, max_processes: 32 }\n${BASIC_YAML}`,
+    files: {
+      ...FILES,
+      "cgi-bin/nap.sh": "#!/bin/sh\nsleep 0.1\nprintf 'Content-Type: text/plain\\n\\nnapped'\n",
+    },
+  });
+  const isLinux = Deno.build.os === "linux";
+  assertEquals(textOf(await ask(server, get("/cgi-bin/nap.sh"))), "napped");
+  await server.childless();
+  const before = isLinux ? await descriptorCount(server.pid) : 0;
+  let most = 0;
+  let isOver = false;
+  const watch = (async () => {
+    while (!isOver) {
+      const scripts = (await server.descendants()).filter(({ command }) => command.includes("nap.sh"));
+      most = Math.max(most, scripts.length);
+    }
+  })();
+  const answers = await Promise.all(Array.from({ length: 500 }, async () => {
+    try {
+      return textOf(await ask(server, get("/cgi-bin/nap.sh")));
+    } catch (error) {
+      if (isReset(error)) return "reset";
+      throw error;
+    }
+  }));
+  isOver = true;
+  await watch;
+  assertEquals(answers.filter((text) => text !== "napped"), []);
+  assert(most > 1 && most <= 32, `${most} at once`);
+  await server.childless();
+  if (isLinux) {
+    await eventually("no descriptor more", async () => await descriptorCount(server.pid) <= before);
+    assertMatch(await outputOf("ps", ["-o", "stat=", "-p", String(server.pid)]), /^[^Z]/);
+  }
+});
