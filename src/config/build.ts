@@ -462,8 +462,7 @@ class Builder {
     const { log } = this.#input;
     const format = this.#context.flags.logFormat;
     const file = (name: "access" | "error", words: readonly string[]): string => {
-      const word = DEVICES.get(log[name]) ?? log[name];
-      if (words.includes(word)) return word;
+      if (words.includes(log[name])) return log[name];
       const path = resolveFrom(this.#base, log[name]);
       if (isOfTheKernel(path)) {
         const words: Readonly<Record<string, string>> = {
@@ -476,9 +475,7 @@ class Builder {
         return path;
       }
       const folder = resolveFrom(path, "..");
-      if (SYSTEM_FOLDERS.some((system) => isWithin(system, path))) {
-        this.#faults.error(["log", name], `${path} may not be opened: write ${words.join(", ")}, or a file`);
-      } else if (statOrNull(folder)?.isDirectory !== true) {
+      if (statOrNull(folder)?.isDirectory !== true) {
         this.#faults.error(["log", name], `there is no folder ${folder} for the log: make it first`);
       } else if (statOrNull(path)?.isDirectory === true) {
         this.#faults.error(["log", name], `${path} is a folder: name a file`);
@@ -507,16 +504,6 @@ class Builder {
     return null;
   }
 }
-
-/** What other servers' configurations write for a word of ours. */
-const DEVICES: ReadonlyMap<string, string> = new Map([
-  ["/dev/stdout", "stdout"],
-  ["/dev/stderr", "stderr"],
-  ["/dev/null", "off"],
-]);
-
-/** The runtime opens nothing there for a program that does not hold all permissions. */
-const SYSTEM_FOLDERS = ["/dev", "/proc", "/sys"];
 
 function plainRun(settings: CgiSettings) {
   return {

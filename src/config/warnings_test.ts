@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { formatFault } from "./fault.ts";
 import { loadConfig } from "./load.ts";
+import { parentFolder } from "../paths.ts";
 import { findWarnings } from "./warnings.ts";
 
 async function warningsOf(
@@ -87,6 +88,26 @@ Deno.test("a link out of a folder that takes uploads is warned of", async () => 
     "the sandbox does not end at a link",
   ]);
   assertEquals(await warningsOf("routes: [{ path: /, files: static }]\n", 1000), []);
+});
+
+Deno.test("another disk in a folder that takes uploads is warned of", async () => {
+  const disk = await Deno.makeTempDir();
+  const { code } = await new Deno.Command("mount", { args: ["-t", "tmpfs", "tmpfs", disk], stderr: "null" })
+    .output().catch(() => ({ code: 1 }));
+  try {
+    if (code !== 0) return; // This user may not mount.
+    const yaml = `routes: [{ path: /, files: ${parentFolder(disk)}, methods: [GET, PUT] }]\n`;
+    const warnings = await warningsOf(yaml, 1000);
+    assert(
+      warnings.includes(
+        `pollux.yaml:1:10: warning: routes[0]: takes uploads, and ${disk} is another disk, on which it may write as well`,
+      ),
+      warnings.join("\n"),
+    );
+  } finally {
+    if (code === 0) await new Deno.Command("umount", { args: ["-l", disk] }).output();
+    await Deno.remove(disk);
+  }
 });
 
 Deno.test("a missing interpreter is warned of where there are scripts for it, or where it is named", async () => {
