@@ -111,3 +111,21 @@ Deno.test({
     Deno.removeSync(full);
   },
 });
+
+Deno.test({
+  name: "spool() keeps no more than so much in memory of all bodies together, and makes room again",
+  permissions: "none",
+  async fn() {
+    const held: Content[] = [];
+    const full = async () => {
+      for (;;) held.push(await spool(pieces(1, MEMORY_BYTES_MAX), "/nonexistent"));
+    };
+    // The next one wants a file, which may not be opened here.
+    await assertRejects(full, Deno.errors.NotCapable);
+    assertEquals(held.length > 32 && held.length <= 64, true);
+    for (const content of held) content.close();
+    const again = await spool(pieces(1, MEMORY_BYTES_MAX), "/nonexistent");
+    assertEquals(await readAll(again), [MEMORY_BYTES_MAX, MEMORY_BYTES_MAX]);
+    again.close();
+  },
+});
