@@ -6,7 +6,7 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { Config, Limits, Route, Site, Timeouts } from "../config/config.ts";
-import type { Exchange, Handler, Reply, Source } from "../handlers/handler.ts";
+import type { Exchange, Handler, Outcome, Reply, Source } from "../handlers/handler.ts";
 import { Metrics } from "../observe/metrics.ts";
 import type { AccessRecord } from "../observe/record.ts";
 import { AddressSet } from "../route/access.ts";
@@ -41,15 +41,24 @@ export const CLIENT_GONE_MS = 1000;
 
 /** A client with one route, of a gateway, in memory, whose clock is turned by hand. */
 export class Bench {
+  /** The other end, played by the test. */
   readonly connection: FakeConnection;
+  /** Turned by hand. */
   readonly clock = new ManualClock();
+  /** What was counted. */
   readonly metrics = new Metrics();
+  /** The access log. */
   readonly records: AccessRecord[] = [];
+  /** The error log, without its levels. */
   readonly logged: string[] = [];
+  /** What is tested. */
   readonly client: Client;
+  /** Settles with the end of the connection. */
   readonly served: Promise<void>;
+  /** Whether the server is about to stop. */
   isDraining = false;
 
+  /** Serves `connection` by `handler`, within the defaults but for `limits`. */
   constructor(handler: Handler, limits: Partial<Limits> = {}, connection = new FakeConnection()) {
     this.connection = connection;
     const route: Route = {
@@ -160,7 +169,7 @@ export const reply = (body: Reply["body"], status = 200): Reply => ({
 });
 
 /** Echoes the body. */
-export const echo: Handler = async ({ body }: Exchange) => {
+export const echo: Handler = async ({ body }: Exchange): Promise<Outcome> => {
   let content = "";
   for (let bytes = await body.read(); bytes !== null; bytes = await body.read()) {
     content += new TextDecoder().decode(bytes);
@@ -171,10 +180,12 @@ export const echo: Handler = async ({ body }: Exchange) => {
 /** A source that a test feeds. */
 export class FedSource implements Source {
   readonly length = null;
+  /** The reasons it was closed for. */
   closed: unknown[] = [];
   #queue: (Uint8Array<ArrayBuffer> | null | Error)[] = [];
   #wake: (() => void) | null = null;
 
+  /** The next thing that is read: bytes, the end, or a failure. */
   feed(item: Uint8Array<ArrayBuffer> | null | Error): void {
     this.#queue.push(item);
     this.#wake?.();

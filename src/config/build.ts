@@ -465,12 +465,8 @@ class Builder {
       if (words.includes(log[name])) return log[name];
       const path = resolveFrom(this.#base, log[name]);
       if (isOfTheKernel(path)) {
-        const words: Readonly<Record<string, string>> = {
-          "/dev/stdout": "stdout",
-          "/dev/stderr": "stderr",
-          "/dev/null": "off",
-        };
-        const remedy = `write ${words[path] ?? "stdout, stderr or a file elsewhere"}`;
+        const word = path === "/dev/null" ? "off" : path.replace("/dev/", "");
+        const remedy = `write ${words.includes(word) ? word : `${words.join(", ")} or a file elsewhere`}`;
         this.#faults.error(["log", name], `${path} cannot be opened by a program on Deno: ${remedy}`);
         return path;
       }

@@ -182,8 +182,8 @@ const CASES: readonly Case[] = [
     args: [],
     code: 2,
     said: "pollux.yaml:2:16: log.access: /dev/stdout cannot be opened by a program on Deno: write stdout\n" +
-      "pollux.yaml:2:36: log.error: /proc/self/fd/2 cannot be opened by a program on Deno: write stdout, stderr or " +
-      "a file elsewhere\n",
+      "pollux.yaml:2:36: log.error: /proc/self/fd/2 cannot be opened by a program on Deno: write stderr or a file " +
+      "elsewhere\n",
   },
   {
     name: "a folder for bodies that may not be written",
