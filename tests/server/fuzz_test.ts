@@ -1,5 +1,5 @@
 /**
- * Hostile bytes over the wire: 10,000 times requests of the corpus, random and mutated, alone and pipelined, half of them from a
+ * Hostile bytes over the wire: 20,000 times requests of the corpus, random and mutated, alone and pipelined, half of them from a
  * fixed seed. Each gets answers that can be read strictly or a close, the next good request is served, and nothing is a bug.
  *
  * @module
@@ -13,7 +13,7 @@ import { inputOctets } from "../support/splits.ts";
 import { readRequest, readResponses } from "../fuzz/reference.ts";
 import { FIXED_SEED, Random, RUN_SEED } from "../fuzz/seeds.ts";
 
-const REQUESTS = 10_000;
+const REQUESTS = 20_000;
 const AT_ONCE = 16;
 const YAML = `listen: 127.0.0.1:0
 timeouts: { header: 3s, body: 3s, keep_alive: 3s }
@@ -168,7 +168,7 @@ function checkAnswers(wire: string, answered: string, isReset: boolean): void {
   }
 }
 
-Deno.test("10,000 hostile requests: right answers or a close for each, and the next good one is served", async () => {
+Deno.test("20,000 hostile requests: right answers or a close for each, and the next good one is served", async () => {
   await using server = await TestServer.start({
     yaml: YAML,
     files: {
