@@ -14,7 +14,7 @@ export const ASK_MS = 5_000;
 /** So many questions without a word are too many. */
 const SILENCES_MAX = 4;
 /** Before its first word it has to start, on a machine that may be busy. */
-const FIRST_SILENCES_MAX = 24;
+const FIRST_SILENCES_MAX = 60;
 
 /** Watches one loop. */
 export class Watch {
