@@ -63,6 +63,7 @@ export class WarmServers {
     const strange = flags.find((flag) => !FLAGS[kind].test(flag));
     if (strange !== undefined) return plain(`${program} is given ${strange}`);
     if (user !== null || group !== null) return plain("it runs as another user or group");
+    if (kind === "perl" && Deno.build.os !== "linux") return plain("for Perl, this needs Linux");
     if (kind === "perl" && Object.values(limits).some((limit) => limit !== null)) {
       return plain("Perl cannot set limits");
     }

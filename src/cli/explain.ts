@@ -8,6 +8,7 @@
 import { Interpreters } from "../cgi/interpreter.ts";
 import { type Programs, resolvePrograms } from "../cgi/programs.ts";
 import { fileVersion, findScript } from "../cgi/script.ts";
+import { WarmServers } from "../cgi/warm.ts";
 import type {
   CgiHandlerConfig,
   Config,
@@ -268,6 +269,9 @@ class Explanation {
     const command = new Interpreters(run.settings, this.#programs).choose(file, version);
     if (command.kind === "none") throw new HttpError(command.status, command.message);
     this.note("runs", [command.program, ...command.args, ...run.args].join(" "));
+    const warmth = new WarmServers(run, []).find(command);
+    if (warmth === null) return;
+    this.note("warm", warmth.kind === "warm" ? `a fork of ${warmth.server.program}` : `no: ${warmth.reason}`);
   }
 
   #noteModifiers(route: Route): void {

@@ -11,9 +11,7 @@ import type { KeyPath } from "./places.ts";
  * Patterns of keys: `WHERE.KEY`, where WHERE is `top`, `site`, `listen`, `route` (any handler) or the name of a handler,
  * and perhaps `=VALUE` for one value of it or one of its list.
  */
-export const UNSUPPORTED: ReadonlySet<string> = new Set([
-  "route.warm=perl",
-]);
+export const UNSUPPORTED: ReadonlySet<string> = new Set([]);
 
 const HANDLER_KEYS = ["files", "cgi", "fastcgi", "scgi", "redirect", "respond", "status"];
 

@@ -15,7 +15,7 @@ import { delay } from "../time/timer.ts";
 import { WarmChild } from "./child.ts";
 import { type ControlMessage, ControlReader } from "./control.ts";
 import type { Inputs } from "./inputs.ts";
-import { encodeJob, encodeServer } from "./job.ts";
+import { encodeFields, encodeJob, serverFields } from "./job.ts";
 import { PROGRAMS } from "./programs.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -88,12 +88,13 @@ export class ForkServer {
   constructor(spec: WarmServer, host: ForkServerHost) {
     this.#spec = spec;
     this.#host = host;
-    const { server, boot } = PROGRAMS[spec.kind];
-    const text = new TextEncoder().encode(server);
+    const program = PROGRAMS[spec.kind];
+    const text = new TextEncoder().encode(program.text);
+    const settings = serverFields(spec, host.socket, host.inputSocket);
     const env: Record<string, string> = { [ROOM_NAME]: "=".repeat(ROOM_BYTES) };
     for (let i = 0; i < spec.env.length; i += 2) env[spec.env[i]] = spec.env[i + 1];
     this.#process = new Deno.Command(spec.program, {
-      args: [...spec.flags, ...boot(text.length)],
+      args: [...spec.flags, ...program.args(text.length, settings)],
       clearEnv: true,
       env,
       cwd: "/",
@@ -103,9 +104,9 @@ export class ForkServer {
     }).spawn();
     this.#lifeLine = this.#process.stdin.getWriter();
     this.#lifeLine.closed.catch(() => {}); // Its end is told by its status.
-    const settings = encodeServer(spec, host.socket, host.inputSocket);
     // One that ends before it has read it all is told by its status, too.
-    this.#lifeLine.write(text).then(() => this.#lifeLine.write(settings)).catch(() => {});
+    this.#lifeLine.write(text).catch(() => {});
+    if (program.readsSettings) this.#lifeLine.write(encodeFields(settings)).catch(() => {});
     this.ended = this.#live();
   }
 

@@ -16,14 +16,14 @@ const encoder = new TextEncoder();
 const LENGTH_DIGITS = 8;
 
 /**
- * What a fork server is told once.
+ * What a fork server is told once, as fields.
  *
  * @param listen The path of its socket.
  * @param input The path of the socket at which its children come for their input.
  */
-export function encodeServer(server: WarmServer, listen: string, input: string): Uint8Array<ArrayBuffer> {
+export function serverFields(server: WarmServer, listen: string, input: string): string[] {
   const { nice, umask, limits, flags, preload } = server;
-  return encode([
+  return [
     listen,
     input,
     String(nice),
@@ -34,7 +34,7 @@ export function encodeServer(server: WarmServer, listen: string, input: string):
     String(flags.length),
     ...flags,
     ...preload,
-  ]);
+  ];
 }
 
 /**
@@ -51,7 +51,7 @@ export function encodeJob(
 ): Uint8Array<ArrayBuffer> {
   // As the lines of an environment stand in memory, with NUL between them: other bytes in these fields there are none.
   const marks = treeMarks(spec.env);
-  return encode([
+  return encodeFields([
     token,
     program,
     spec.script,
@@ -64,7 +64,8 @@ export function encodeJob(
   ]);
 }
 
-function encode(fields: readonly string[]): Uint8Array<ArrayBuffer> {
+/** Fields as they are sent. */
+export function encodeFields(fields: readonly string[]): Uint8Array<ArrayBuffer> {
   const text = fields.join("\0");
   const bytes = new Uint8Array(LENGTH_DIGITS + 3 * text.length);
   const { written } = encoder.encodeInto(text, bytes.subarray(LENGTH_DIGITS));

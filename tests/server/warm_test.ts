@@ -9,7 +9,7 @@ import { join } from "@std/path";
 import { eventually } from "../support/deadline.ts";
 import { stillRunning } from "../support/processes.ts";
 import { ask, get, post, textOf } from "../support/raw.ts";
-import { type FileSpec, TestServer } from "../support/server.ts";
+import { type FileSpec, runPollux, TestServer } from "../support/server.ts";
 
 /** Every script under two paths: as it is and warm. */
 function start(files: Record<string, FileSpec>, keys = "", top = ""): Promise<TestServer> {
@@ -20,7 +20,10 @@ ${top}routes:
 ${keys}  - path: /warm/
     cgi: ./scripts
     warm: python
-${keys}`;
+${keys}  - path: /perl/
+    cgi: ./scripts
+    warm: perl
+`;
   return TestServer.start({ yaml, files });
 }
 
@@ -215,6 +218,11 @@ Deno.test("a script that cannot be run warm is run plainly, and the log says so 
   assertEquals(await text(server, "/warm/latin.py"), "1 1 ['-Sb']\n");
   await server.stop();
   assertEquals(server.stderr.match(/is not run warm/g)?.length, 2);
+  const told = async (path: string) =>
+    (await runPollux({ flags: ["explain", "--config", join(server.dir, "pollux.yaml"), path] })).stdout;
+  assertMatch(await told("/warm/flag.py"), /^warm +no: .* is given -X utf8$/m);
+  assertMatch(await told("/warm/latin.py"), /^warm +a fork of .*python3$/m);
+  assertNotMatch(await told("/plain/latin.py"), /^warm/m);
 });
 
 Deno.test("warm scripts are ended with all that they have started", async () => {
@@ -314,4 +322,71 @@ Deno.test("standard error of warm scripts is a pipe of their own", async () => {
     "long lines",
     () => Promise.resolve(server.stderr.match(/errors\.py\[\d+\]: x{8000}/g)?.length === 4),
   );
+});
+
+const PERL_FACTS = [
+  "#!/usr/bin/perl -w",
+  "use strict;",
+  "BEGIN { print qq(Content-Type: text/plain\\n\\n) }",
+  "opendir my $folder, '/proc/self/fd';",
+  "my @fds = sort grep { /\\d/ } readdir $folder;",
+  "my %env = %ENV; delete @env{qw(REMOTE_PORT REQUEST_URI SCRIPT_NAME)};",
+  "print join '|', $0, __FILE__, __LINE__, @ARGV, $^W, $^X, (defined caller() ? 'called' : 'main'), @fds;",
+  "print map { qq($_=$env{$_}\\n) } sort keys %env;",
+  "print 'in: ', <STDIN>, 'data: ', <DATA>;",
+  "__END__",
+  "some data",
+  "",
+].join("\n");
+
+Deno.test("a warm script in Perl is Perl's own main program", async (t) => {
+  const page = (...lines: string[]) =>
+    ["#!/usr/bin/perl", "$| = 1; print qq(Content-Type: text/plain\\n\\n);", ...lines, ""].join("\n");
+  await using server = await start({
+    "scripts/facts.pl": PERL_FACTS,
+    "scripts/ids.pl": page("print join ' ', $$, getppid, rand"),
+    "scripts/exit.pl": page("END { print 'end' } exit 3;"),
+    "scripts/die.pl": page("sub inner { die 'here' }", "inner();"),
+    "scripts/object.pl": page("package P; sub DESTROY { print 'gone' } our $p = bless {};"),
+    "scripts/before.pl": page(
+      "BEGIN { our $found = $INC{'Text/Wrap.pm'} ? 'there' : 'not' }",
+      "use Text::Wrap;",
+      "print our $found;",
+    ),
+    "scripts/own.pl": page("use lib '../lib';", "use Text::Wrap;", "print $INC{'Text/Wrap.pm'};"),
+    "scripts/taint.pl": "#!/usr/bin/perl -T\nprint qq(Content-Type: text/plain\\n\\n${^TAINT});\n",
+    "lib/Text/Wrap.pm": "package Text::Wrap; sub import {} 1;\n",
+  });
+  await t.step("and finds what a plain one does", async () => {
+    assertEquals(await text(server, "/perl/facts.pl/a?b+c"), await text(server, "/plain/facts.pl/a?b+c"));
+    const content = "x=1&".repeat(50_000);
+    const [warm, plain] = await Promise.all(
+      ["/perl/facts.pl", "/plain/facts.pl"].map((path) => ask(server, post(path, content))),
+    );
+    assertEquals(textOf(warm), textOf(plain));
+    assert(textOf(warm).includes(content));
+  });
+  await t.step("in a process of its own, with random numbers of its own", async () => {
+    const answers = [];
+    for (let i = 0; i < 3; i++) answers.push((await text(server, "/perl/ids.pl")).split(" "));
+    assertEquals(new Set(answers.map(([pid]) => pid)).size, 3);
+    assertEquals(new Set(answers.map(([, parent]) => parent)).size, 1);
+    assertEquals(new Set(answers.map(([, , random]) => random)).size, 3);
+  });
+  await t.step("which ends as usual", async () => {
+    assertEquals(await text(server, "/perl/exit.pl"), "end");
+    await server.stderrMatch(/exit\.pl.* ended with status 3/);
+    await text(server, "/perl/die.pl");
+    await server.stderrMatch(/die\.pl\[\d+\]: here at .*\/scripts\/die\.pl line 3\./);
+    assertEquals(await text(server, "/perl/object.pl"), "gone");
+  });
+  await t.step("with the modules that it uses, unless folders of its own have them", async () => {
+    await eventually("the module to be there", async () => await text(server, "/perl/before.pl") === "there");
+    assertEquals(await text(server, "/perl/own.pl"), "../lib/Text/Wrap.pm");
+    await server.stderrMatch(/own\.pl is not run warm: .*Wrap\.pm goes before a module/);
+  });
+  await t.step("and with switches that Perl takes only when it starts it is run plainly", async () => {
+    assertEquals(await text(server, "/perl/taint.pl"), "1");
+    await server.stderrMatch(/taint\.pl is not run warm/);
+  });
 });
