@@ -174,12 +174,15 @@ http {
     stderr: "null",
   }).spawn();
   const server = await startOn(port, nginx, ["-p", dir, "-c", `${dir}/nginx.conf`]);
+  // Its workers outlive it.
+  const wrapPids = wrap === null ? [] : [wrap.pid, ...await childrenOf(wrap.pid)];
   return {
     port,
-    pids: wrap === null ? server.pids : [...server.pids, wrap.pid],
+    pids: [...server.pids, ...wrapPids],
     async [Symbol.asyncDispose]() {
       await server[Symbol.asyncDispose]();
-      if (wrap !== null) await stop(wrap);
+      for (const pid of wrapPids) Deno.kill(pid, "SIGTERM");
+      await wrap?.status;
     },
   };
 }
