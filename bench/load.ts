@@ -63,7 +63,8 @@ export async function wrk(target: Target, load: Load): Promise<Sample> {
   const wrong = status < 400 ? result.refused : requests - result.refused;
   // What is cut off at the end of a measurement is not broken.
   if (requests === 0 || wrong > 0 || result.broken > clients) {
-    throw new Error(`${method} ${path} on port ${target.port}: ${text}`);
+    const { refused, broken } = result;
+    throw new Error(`${method} ${path}: ${requests} answers, ${refused} of them refusals, ${broken} errors`);
   }
   const cpu = after.cpuMicros - before.cpuMicros + after.childCpuMicros - before.childCpuMicros;
   return {

@@ -20,11 +20,17 @@ import { type Bench, type Field, startField, SUITES } from "./suites.ts";
 import { find, output } from "./usage.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
+const FLAGS = ["only", "rounds", "seconds", "for"];
 const BEGIN = "<!-- figures: written by `deno task bench --for docs` -->";
 const END = "<!-- end of figures -->";
+const PICTURE = "![How far each goal is reached](performance.svg)";
 
 async function main(args: string[]): Promise<void> {
-  const flags = parseArgs(args, { string: ["only", "rounds", "seconds", "for"] });
+  const flags = parseArgs(args, { string: FLAGS });
+  const strange = [...Object.keys(flags), ...flags._.map(String)].filter((name) =>
+    name !== "_" && !FLAGS.includes(name)
+  );
+  if (strange.length > 0) throw new Error(`${strange.join(", ")}: there are ${FLAGS.join(", ")}`);
   const only = flags.only === undefined ? Object.keys(SUITES) : String(flags.only).split(",");
   const unknown = only.filter((name) => !(name in SUITES));
   if (unknown.length > 0) {
@@ -63,7 +69,7 @@ async function main(args: string[]): Promise<void> {
           },
           skip(title, why) {
             console.log(` ${title}: not measured, ${why}`);
-            skipped.push(`${title} (${why.split("\n")[0]})`);
+            skipped.push(title);
           },
         };
         await SUITES[suite](bench);
@@ -109,7 +115,7 @@ async function write(report: Report, isForDocs: boolean): Promise<void> {
   const [before, rest] = text.split(BEGIN);
   const after = rest?.split(END)[1];
   if (after === undefined) throw new Error(`${page} has no place for the figures`);
-  await Deno.writeTextFile(page, `${before}${BEGIN}\n\n${table}\n\n${END}${after}`);
+  await Deno.writeTextFile(page, `${before}${BEGIN}\n\n${PICTURE}\n\n${table}\n\n${END}${after}`);
   await output(Deno.execPath(), "fmt", "--quiet", page, json);
   console.log(`\n${page} is written`);
 }
