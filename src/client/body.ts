@@ -47,7 +47,6 @@ export interface BodyLimits {
 }
 
 const RATE_WINDOW_MS = 10_000;
-const NEVER = new Promise<never>(() => {});
 
 /** The body of one request. */
 export class ClientBody implements RequestBody {
@@ -143,7 +142,8 @@ export class ClientBody implements RequestBody {
     const reader = this.#readers;
     while (true) {
       // What is left goes elsewhere: an end here would be taken for the body's.
-      if (reader !== this.#readers) return await NEVER;
+      // A promise of its own, which goes with the reader: one for all would hold on to each that ever waited.
+      if (reader !== this.#readers) return await new Promise<never>(() => {});
       if (this.isComplete) return null;
       if (this.#failure !== null) throw this.#failure;
       const bytes = this.#decode();

@@ -107,6 +107,30 @@ Deno.test("limits and permissions of a reload hold for the next request, on a co
   assertEquals(await status("/a.txt"), 403);
 });
 
+Deno.test("SIGHUP serves what a link leads to by then, though nothing in the file has changed", async () => {
+  await using server = await TestServer.start({
+    yaml: BASIC_YAML,
+    files: { "releases/1/a.txt": "first", "releases/2/a.txt": "second" },
+  });
+  const link = join(server.dir, "current");
+  await Deno.symlink("releases/1", link);
+  await Deno.writeTextFile(
+    join(server.dir, "pollux.yaml"),
+    BASIC_YAML.replace("./static", "./current").replace("./cgi-bin", "./current"),
+  );
+  const reload = async (count: number) => {
+    server.kill("SIGHUP");
+    const said = new RegExp(`(?:reloaded the configuration[^]*){${count}}`);
+    await server.stderrMatch(said);
+  };
+  await reload(1);
+  assertEquals(textOf(await ask(server, get("/a.txt"))), "first");
+  await Deno.remove(link);
+  await Deno.symlink("releases/2", link);
+  await reload(2);
+  assertEquals(textOf(await ask(server, get("/a.txt"))), "second");
+});
+
 Deno.test("a server starts at once where another of the same address has just stopped or was killed", async () => {
   let address = "127.0.0.1:0";
   for (const signal of ["SIGTERM", "SIGKILL", "SIGTERM"] as const) {
