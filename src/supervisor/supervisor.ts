@@ -212,13 +212,15 @@ class Supervisor implements LoopsHost {
 
   async #stop(): Promise<void> {
     if (this.#isStopping) {
-      this.#loops.stopNow();
+      for (const loops of this.#allLoops()) loops.stopNow();
       this.#done.resolve(0);
       return;
     }
     this.#isStopping = true;
     this.log.log("info", "stopping: requests in flight are finished");
-    await this.#loops.stop(this.#config.timeouts.shutdownMs);
+    // Loops that a reload is starting are to be stopped like all others.
+    await this.#reloading;
+    await Promise.all([this.#loops.stop(this.#config.timeouts.shutdownMs), ...this.#draining.values()]);
     this.#done.resolve(0);
   }
 
@@ -264,10 +266,10 @@ class Supervisor implements LoopsHost {
       throw error;
     }
     this.#loops = next;
-    await removeSockets(old.config.listen, plan.config.listen);
     const draining = old.stop(plan.config.timeouts.shutdownMs);
     this.#draining.set(old, draining);
     draining.then(() => this.#draining.delete(old));
+    await removeSockets(old.config.listen, plan.config.listen, this.log);
     // Until then a connection may still come to them, and be answered by what was in force before.
     await old.deaf();
   }
@@ -291,7 +293,7 @@ class Supervisor implements LoopsHost {
   }
 
   async #cleanUp(): Promise<void> {
-    if (this.#hasSockets) await removeSockets(this.#config.listen, []);
+    if (this.#hasSockets) await removeSockets(this.#config.listen, [], this.log);
     await Deno.remove(this.temp, { recursive: true }).catch(ignoreMissing);
     await Promise.all([this.#logs.access?.close(LOG_FLUSH_MS), this.#logs.error.close(LOG_FLUSH_MS)]);
   }
@@ -303,7 +305,7 @@ interface Logs {
   readonly error: LogFile;
 }
 
-/** Opens what is not open already. */
+/** Makes the folder for bodies that are kept whole, private to this process. */
 async function makeTempFolder(dir: string): Promise<string> {
   try {
     return await Deno.makeTempDir({ dir, prefix: "pollux-" });
@@ -319,6 +321,7 @@ function systemMessage(error: Error): string {
   return error.message.replace(/ \(os error \d+\).*$/s, "").toLowerCase();
 }
 
+/** Opens what is not open already. */
 async function openLogs(
   config: LogConfig,
   open: { readonly config: LogConfig; readonly logs: Logs } | null,
@@ -392,12 +395,18 @@ async function clearStaleSocket(path: string): Promise<void> {
   throw new Deno.errors.AddrInUse("the address is in use");
 }
 
-/** Removes the files of the unix sockets that are not to be kept. */
-async function removeSockets(sockets: readonly Listen[], kept: readonly Listen[]): Promise<void> {
+/** Removes the files of the unix sockets that are not to be kept. Never rejects: one that stays harms nobody. */
+async function removeSockets(
+  sockets: readonly Listen[],
+  kept: readonly Listen[],
+  log: Logger,
+): Promise<void> {
   const paths = new Set(kept.map((listen) => listen.transport === "unix" ? listen.path : null));
   for (const listen of sockets) {
     if (listen.transport !== "unix" || paths.has(listen.path)) continue;
-    await Deno.remove(listen.path).catch(ignoreMissing);
+    await Deno.remove(listen.path).catch(ignoreMissing).catch((error) =>
+      log.log("warn", `cannot remove the socket ${listen.path}: ${String(error)}`)
+    );
   }
 }
 

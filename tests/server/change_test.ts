@@ -131,6 +131,29 @@ Deno.test("SIGHUP serves what a link leads to by then, though nothing in the fil
   assertEquals(textOf(await ask(server, get("/a.txt"))), "second");
 });
 
+Deno.test("a second SIGTERM ends at once what an earlier reload has left to finish, scripts included", async () => {
+  const yaml = `${BASIC_YAML}timeouts: { shutdown: off }\ncgi: { timeout: off }\n`;
+  await using server = await TestServer.start({
+    yaml,
+    files: {
+      ...FILES,
+      "cgi-bin/sleep.sh": "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\nbegun'\nexec sleep 300\n",
+    },
+  });
+  using client = await server.connect();
+  await client.send(get("/cgi-bin/sleep.sh"));
+  const pids = (await server.family(1)).map(({ pid }) => pid);
+  await Deno.writeTextFile(join(server.dir, "pollux.yaml"), yaml.replace("./static", "./other"));
+  server.kill("SIGHUP");
+  await server.stderrMatch(/reloaded the configuration/);
+  server.kill("SIGTERM");
+  await server.stderrMatch(/stopping: requests in flight are finished/);
+  assertEquals((await stillRunning(pids)).length, pids.length);
+  server.kill("SIGTERM");
+  assertEquals((await server.ended()).code, 0);
+  assertEquals(await stillRunning(pids), []);
+});
+
 Deno.test("a server starts at once where another of the same address has just stopped or was killed", async () => {
   let address = "127.0.0.1:0";
   for (const signal of ["SIGTERM", "SIGKILL", "SIGTERM"] as const) {
