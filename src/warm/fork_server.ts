@@ -291,7 +291,11 @@ class Order implements Deadline {
         encode(expected?.token ?? ""),
         expected?.connection ?? null,
       );
-      if (child === null) connection.close();
+      if (child === null) {
+        connection.close();
+        // One that has come for its input before it saw that nobody wants it has left that here.
+        expected?.connection.then((input) => input.close());
+      }
       return child;
     } catch (error) {
       // It is gone, or its queue is full: somebody else has to run it.

@@ -6,8 +6,12 @@
  * @module
  */
 
+import { delay } from "../time/timer.ts";
+
 /** How many bytes a token has, all ASCII. */
 const TOKEN_BYTES = 24;
+/** Out of descriptors `accept` fails at once, each time: it is tried again after this long, in milliseconds. */
+const PAUSE_MS = 50;
 
 /** The socket and those who are expected at it. */
 export class Inputs {
@@ -49,7 +53,7 @@ export class Inputs {
       } catch (error) {
         if (error instanceof Deno.errors.BadResource || error instanceof Deno.errors.Interrupted) return;
         // No descriptor is free: the child waits in the queue meanwhile.
-        await new Promise((resolve) => AbortSignal.timeout(50).addEventListener("abort", resolve));
+        await delay(PAUSE_MS);
         continue;
       }
       this.#take(connection);

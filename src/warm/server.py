@@ -892,6 +892,8 @@ def main():
     finally:
         for pid in server.idle:
             os.kill(pid, _signal.SIGTERM)
+        if server.trial is not None:
+            os.kill(server.trial[0], _signal.SIGKILL)
 
 
 def read_exactly(length):

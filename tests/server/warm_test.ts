@@ -6,8 +6,9 @@
 
 import { assert, assertEquals, assertMatch, assertNotEquals, assertNotMatch } from "@std/assert";
 import { join } from "@std/path";
+import { delay } from "../../src/time/timer.ts";
 import { eventually } from "../support/deadline.ts";
-import { stillRunning } from "../support/processes.ts";
+import { descriptorCount, outputOf, stillRunning } from "../support/processes.ts";
 import { ask, get, post, textOf } from "../support/raw.ts";
 import { type FileSpec, runPollux, TestServer } from "../support/server.ts";
 
@@ -389,4 +390,41 @@ Deno.test("a warm script in Perl is Perl's own main program", async (t) => {
     assertEquals(await text(server, "/perl/taint.pl"), "1");
     await server.stderrMatch(/taint\.pl is not run warm/);
   });
+});
+
+Deno.test("an import that does not come back, tried beforehand, is ended with its server", async () => {
+  const version = "import sys; print('python%d.%d' % sys.version_info[:2])";
+  const python = (await outputOf("/usr/bin/python3", ["-c", version])).trim();
+  await using server = await start({
+    "scripts/imports.py": page("import stuck", "print('ran')"),
+    // As a module of the user's it counts as installed; scripts have a request, and trials have none.
+    [`user/lib/${python}/site-packages/stuck.py`]: [
+      "import os, time",
+      "if 'REQUEST_URI' not in os.environ:",
+      "    open(os.environ['PYTHONUSERBASE'] + '/tried', 'w').write(str(os.getpid()))",
+      "    while True: time.sleep(1)",
+    ].join("\n"),
+  }, '    env: { PYTHONUSERBASE: "{dir}/user" }\n');
+  assertEquals(await text(server, "/warm/imports.py"), "ran\n");
+  let pid = 0;
+  await eventually("a trial of the import", async () => {
+    pid = Number(await Deno.readTextFile(join(server.dir, "user/tried")).catch(() => ""));
+    return pid > 0;
+  });
+  await server.stop();
+  assertEquals(await stillRunning([pid]), []);
+});
+
+Deno.test("a request that is given up while it waits to begin leaves no descriptor", async () => {
+  await using server = await start({ "scripts/echo.py": page("sys.stdout.write(sys.stdin.read())") });
+  const echo = async () => assertEquals(textOf(await ask(server, post("/warm/echo.py", "text"))), "text");
+  await echo();
+  const children = (await server.family(4)).map(({ pid }) => pid);
+  const before = await descriptorCount(server.pid);
+  for (const pid of children) Deno.kill(pid, "SIGSTOP");
+  const answers = Promise.all(Array.from({ length: 3 }, echo));
+  await delay(2500); // it gives up after 2 s; then it is run otherwise
+  for (const pid of children) Deno.kill(pid, "SIGCONT");
+  await answers;
+  await eventually("no descriptor more", async () => await descriptorCount(server.pid) <= before);
 });
