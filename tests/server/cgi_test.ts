@@ -305,7 +305,8 @@ Deno.test("kinds of responses", async (t) => {
     assertEquals([field(response, "x-b"), textOf(response)], ["c", "body"]);
   });
   await t.step("a short answer has a length, a long one is chunked", async () => {
-    assertEquals((await answer("/cgi-bin/crlf.sh")).framing, "length");
+    // Where the machine is busy, its end may come after the 10 ms for which an answer is held.
+    await eventually("a length", async () => (await answer("/cgi-bin/crlf.sh")).framing === "length");
     const response = await answer("/cgi-bin/big.sh");
     assertEquals([response.framing, response.content.length], ["chunked", 300_000]);
   });
