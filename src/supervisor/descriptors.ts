@@ -17,6 +17,8 @@ export interface Descriptors {
   readonly open: number;
 }
 
+const UNKNOWN: Descriptors = { limit: Infinity, open: 0 };
+
 /** The limit is too low for the server to start. */
 export class DescriptorError extends Error {}
 
@@ -31,16 +33,26 @@ const OPEN_USUALLY = 25;
 /** With less than this the server is of no use. */
 const CONNECTIONS_MIN = 4;
 
-/** Asks a shell, which inherits the limit: the runtime itself may read neither it nor /proc. */
-export async function readDescriptors(): Promise<Descriptors> {
-  if (Deno.build.os === "windows") return { limit: Infinity, open: 0 };
-  const child = new Deno.Command("/bin/sh", {
+/**
+ * Asks a shell, which inherits the limit: the runtime itself may read neither it nor /proc.
+ *
+ * @param shell Its path; where there is none, as in a container of one program, no limit is known.
+ */
+export async function readDescriptors(shell = "/bin/sh"): Promise<Descriptors> {
+  if (Deno.build.os === "windows") return UNKNOWN;
+  const child = new Deno.Command(shell, {
     args: ["-c", "ulimit -n; set -- /proc/$PPID/fd/*; echo $#"],
     clearEnv: true,
     stdin: "null",
     stderr: "null",
   });
-  const { stdout } = await child.output();
+  let stdout: Uint8Array;
+  try {
+    ({ stdout } = await child.output());
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return UNKNOWN;
+    throw error;
+  }
   const [limit, open] = new TextDecoder().decode(stdout).split("\n").map(Number);
   // Where there is no /proc, the pattern is its own only match.
   // One is the pipe from the shell itself.

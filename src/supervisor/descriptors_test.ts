@@ -54,3 +54,7 @@ Deno.test({
     reserve.release();
   },
 });
+
+Deno.test("readDescriptors() knows no limit where there is no shell", async () => {
+  assertEquals(await readDescriptors("/no/such/shell"), { limit: Infinity, open: 0 });
+});

@@ -47,7 +47,7 @@ Deno.test("a network loop may listen where it is told and read what it serves, a
 
 Deno.test("a script loop may start the named programs and read the script folders, and has no network", async () => {
   const { config, dir } = await configOf("root: www\nroutes: [{ path: /cgi-bin/, cgi: scripts }]\n");
-  const permissions = scriptPermissions(config, ["/usr/bin/perl"], "/tmp/w");
+  const permissions = scriptPermissions(config, ["/usr/bin/perl"], "/tmp/warm");
   assertEquals(permissions.read, [`${dir}/scripts`]);
   assertEquals(permissions.run, ["/usr/bin/perl"]);
   assertEquals([permissions.net, permissions.write, permissions.env], [false, false, false]);
@@ -68,7 +68,7 @@ Deno.test("with warm interpreters a script loop may use the sockets in its own f
 
 Deno.test("a configuration without scripts lets a script loop do nothing at all", async () => {
   const { config, dir } = await configOf("root: www\n");
-  const permissions = scriptPermissions(config, [], "/tmp/w");
+  const permissions = scriptPermissions(config, [], "/tmp/warm");
   assert(Object.values(permissions).every((value) => value === false));
   await Deno.remove(dir, { recursive: true });
 });

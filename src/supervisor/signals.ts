@@ -40,7 +40,8 @@ export function holdInspectorPort(): { close(): void } | null {
     refuseAll(listener);
     return listener;
   } catch (error) {
-    if (error instanceof Deno.errors.AddrInUse) return null;
+    // Where there is no such address the debugger cannot be opened either.
+    if (error instanceof Deno.errors.AddrInUse || error instanceof Deno.errors.AddrNotAvailable) return null;
     throw error;
   }
 }
