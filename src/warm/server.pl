@@ -20,9 +20,9 @@ BEGIN {
   BEGIN { ($warns, $^W) = ($^W, 0) }
   # What Perl itself has loaded: every script finds it.
   my %innate = %INC;
-  # Linux: <sys/socket.h>, <fcntl.h>, <time.h>, <sys/wait.h>.
+  # Linux: <sys/socket.h>, <fcntl.h>, <time.h>, <sys/wait.h>, <errno.h>.
   my ($AF_UNIX, $SOCK_STREAM, $SOL_SOCKET, $SO_RCVTIMEO, $MSG_PEEK, $MSG_DONTWAIT) = (1, 1, 1, 20, 2, 64);
-  my ($O_CLOEXEC, $CLOCK_MONOTONIC, $WNOHANG) = (0x80000, 1, 1);
+  my ($O_CLOEXEC, $CLOCK_MONOTONIC, $WNOHANG, $EINTR) = (0x80000, 1, 1, 4);
 
   # How many children wait for a request.
   my $IDLE_MAX = 3;
@@ -91,7 +91,7 @@ BEGIN {
     while ($at < length $data) {
       my $count = syswrite $handle, $data, length($data) - $at, $at;
       if (!defined $count) {
-        next if $!{EINTR};
+        next if $! == $EINTR;
         return 0;
       }
       $at += $count;
@@ -210,9 +210,7 @@ BEGIN {
       }
       reap();
       my $now = now();
-      if ($trial && ($trial->{until} <= $now || vec $bits, fileno $trial->{reading}, 1)) {
-        return if judge();
-      }
+      watch_trial(vec $bits, fileno $trial->{reading}, 1) if $trial;
       delete @paused{grep { $paused{$_} <= $now } keys %paused};
       kill 'URG', keys %leaving if %leaving;
     }
@@ -342,7 +340,8 @@ BEGIN {
     my $child = fork;
     return if !defined $child;
     try_all($writing, @names) if $child == 0;
-    $trial = { pid => $child, reading => $reading, until => now() + $TRIAL_SECONDS, names => \@names };
+    $trial = { pid => $child, reading => $reading, until => now() + $TRIAL_SECONDS, names => \@names,
+      lines => '' };
   }
 
   # In a child: loads, and says of each module whether it did so and nothing else. Never returns.
@@ -374,13 +373,21 @@ BEGIN {
     return join "\0", @signals, @variables, (map { "$_" } @INC), $threads, (stat '.')[1], $0, $|, $, // '', $\ // '', $/ // '';
   }
 
+  # Takes what the trial says, to its end or until it has had time enough.
+  sub watch_trial {
+    my ($is_told) = @_;
+    if ($trial->{until} <= now()) {
+      kill 'KILL', $trial->{pid} if $trial->{pid};
+    } elsif (!$is_told || sysread $trial->{reading}, $trial->{lines}, 65536, length $trial->{lines}) {
+      return;
+    }
+    judge();
+  }
+
   # The trial is over: what went well is loaded here too.
   sub judge {
-    my ($reading, $names) = @$trial{qw(reading names)};
-    kill 'KILL', $trial->{pid} if $trial->{pid};
+    my ($lines, $names) = @$trial{qw(lines names)};
     undef $trial;
-    my $lines = '';
-    while (sysread $reading, my $part, 65536) { $lines .= $part }
     my @told = split /\n/, $lines;
     my $has_ended = @told && $told[-1] eq '.';
     pop @told if $has_ended;
@@ -392,7 +399,6 @@ BEGIN {
     note_stamps();
     dismiss();
     try_modules();
-    return 0;
   }
 
   # -- A child -----------------------------------------------------------------------------------------------------------

@@ -219,7 +219,10 @@ class Server:
                     os.read(self.wakes, 4096)
                     self.reap()
                 elif self.trial is not None and fd == self.trial[1]:
-                    self.judge()
+                    part = os.read(fd, 65536)
+                    self.told += part
+                    if not part:
+                        self.judge()
                 elif fd in self.pids:
                     self.relay(fd)
             self.resume()
@@ -429,6 +432,7 @@ class Server:
         if pid == 0:
             try_imports(names, writing, self.null)
         os.close(writing)
+        self.told = b""
         self.trial = (pid, reading, time.monotonic() + TRIAL_SECONDS, names)
         self.poll.register(reading, select.POLLIN)
 
@@ -437,11 +441,8 @@ class Server:
         _, fd, _, names = self.trial
         self.trial = None
         self.poll.unregister(fd)
-        lines = b""
-        for part in iter(lambda: os.read(fd, 65536), b""):
-            lines += part
         os.close(fd)
-        told = lines.decode().splitlines()
+        told = self.told.decode().splitlines()
         ended = told[-1:] == ["."]
         told = [line for line in told if line != "."]
         for line in told:
