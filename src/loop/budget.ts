@@ -29,7 +29,7 @@ const LOOK_MS = 1_000;
 /** Keeps a loop's clients to their budget. */
 export class Budget implements Deadline {
   /** When it is added up next; Infinity without clients. */
-  deadlineMs = Infinity;
+  deadlineMs: number = Infinity;
   readonly #clock: Clock;
   readonly #holders: Iterable<Holder>;
   readonly #shed: (count: number) => void;

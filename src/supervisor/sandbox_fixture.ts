@@ -9,15 +9,35 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { postToSupervisor, receiveFromSupervisor } from "../loop/worker.ts";
 
+/** What can be tried. */
+export type AttemptKind =
+  | "read"
+  | "readByNode"
+  | "list"
+  | "write"
+  | "remove"
+  | "link"
+  | "listen"
+  | "connect"
+  | "fetch"
+  | "resolve"
+  | "environment"
+  | "run"
+  | "runByNode"
+  | "kill"
+  | "import"
+  | "system"
+  | "library";
+
 /** What is tried, and with what. */
 export interface Attempt {
   /** Which one. */
-  readonly kind: keyof typeof ATTEMPTS;
+  readonly kind: AttemptKind;
   /** A path, an address or a name. */
   readonly value: string;
 }
 
-const ATTEMPTS = {
+const ATTEMPTS: Readonly<Record<AttemptKind, (value: string) => unknown>> = {
   read: (path: string) => void Deno.readFileSync(path),
   readByNode: (path: string) => void readFileSync(path),
   list: (path: string) => void [...Deno.readDirSync(path)],
@@ -35,7 +55,7 @@ const ATTEMPTS = {
   import: async (url: string) => void await import(url),
   system: () => void Deno.hostname(),
   library: (path: string) => void Deno.dlopen(path, {}),
-} as const;
+};
 
 function tcp(address: string): { hostname: string; port: number } {
   const [hostname, port] = address.split(":");

@@ -154,6 +154,21 @@ Deno.test("a second SIGTERM ends at once what an earlier reload has left to fini
   assertEquals(await stillRunning(pids), []);
 });
 
+Deno.test("an address that a reload drops is no longer served, though its socket cannot be removed", async () => {
+  const yaml = (listen: string) => BASIC_YAML.replace("127.0.0.1:0", listen);
+  await using server = await TestServer.start({
+    yaml: yaml("[127.0.0.1:0, unix:a.sock]"),
+    files: { "static/a.txt": "file" },
+  });
+  // Somebody has put a folder in its place.
+  await Deno.remove(join(server.dir, "a.sock"));
+  await Deno.mkdir(join(server.dir, "a.sock", "full"), { recursive: true });
+  await Deno.writeTextFile(join(server.dir, "pollux.yaml"), yaml("[127.0.0.1:0]"));
+  server.kill("SIGHUP");
+  await server.stderrMatch(/ warn cannot remove the socket \S+a\.sock: [^]*reloaded the configuration/);
+  assertEquals(textOf(await ask(server, get("/a.txt"))), "file");
+});
+
 Deno.test("a server starts at once where another of the same address has just stopped or was killed", async () => {
   let address = "127.0.0.1:0";
   for (const signal of ["SIGTERM", "SIGKILL", "SIGTERM"] as const) {
