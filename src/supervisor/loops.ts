@@ -166,7 +166,10 @@ export class Loops {
   /** Questions to the script loop, by number. */
   readonly #asked = new Map<number, (scripts: ScriptsStatus) => void>();
   #lastAsked = 0;
+  /** No connection is accepted any more; what was asked on those that are there is answered, by scripts too. */
   #isStopping = false;
+  /** Nobody is left to be answered. */
+  #isOver = false;
 
   /**
    * A set of loops that is not started yet.
@@ -198,7 +201,10 @@ export class Loops {
     await this.#startNetworkLoop(0);
     const others = Array.from({ length: this.config.workers - 1 }, (_, i) => this.#startNetworkLoop(i + 1));
     await Promise.all(others);
-    if (needsScriptLoop(this.config)) after(SCRIPT_LOOP_DELAY_MS, () => this.#wantScriptLoop());
+    if (!needsScriptLoop(this.config)) return;
+    after(SCRIPT_LOOP_DELAY_MS, () => {
+      if (!this.#isStopping) this.#wantScriptLoop();
+    });
   }
 
   /**
@@ -249,6 +255,7 @@ export class Loops {
     for (const { worker } of loops) post(worker, { kind: "drain" });
     const isDone = await within(Promise.all(loops.map(({ drained }) => drained.promise)), deadlineMs);
     if (!isDone) this.stopNow();
+    this.#isOver = true;
     await this.#endScripts();
     for (const loop of loops) {
       this.#end(loop);
@@ -270,6 +277,7 @@ export class Loops {
   /** Cuts every connection. */
   stopNow(): void {
     this.#isStopping = true;
+    this.#isOver = true;
     for (const { worker, drained } of this.#networks) {
       post(worker, { kind: "stop" });
       drained.resolve();
@@ -365,15 +373,15 @@ export class Loops {
 
   async #scriptLoopDied(handle: ScriptLoopHandle, reason: string): Promise<void> {
     if (this.#script !== handle) return; // its death was told before
-    handle.drained.resolve();
     handle.watch.end();
     handle.worker.terminate();
     const { figures } = this.#host;
     figures.close(handle.metrics);
     figures.own.lost(handle.metrics.gauge("scriptsRunning"));
-    const isReplaced = this.#isWorthReplacing("script loop", reason);
+    const isReplaced = this.#isWorthReplacing("script loop", reason, this.#isOver);
     if (isReplaced) this.#startScriptLoop();
     await this.#endOrphans(handle.pids);
+    handle.drained.resolve();
     if (isReplaced) RunningScripts.giveSlot(this.#host.running, handle.slot);
   }
 
@@ -418,7 +426,7 @@ export class Loops {
    * Worker and the first port that is passed on, it costs 50 ms of start-up.
    */
   #wantScriptLoop(): void {
-    if (this.#script === null && !this.#isStopping) this.#startScriptLoop();
+    if (this.#script === null && !this.#isOver) this.#startScriptLoop();
   }
 
   /** Makes a bridge between the script loop and a network loop, and gives each its end. */
@@ -446,7 +454,7 @@ export class Loops {
     if (this.#passwords !== loop) return; // its death was told before
     loop.watch.end();
     loop.worker.terminate();
-    if (!this.#isWorthReplacing("password loop", reason)) return;
+    if (!this.#isWorthReplacing("password loop", reason, this.#isOver)) return;
     this.#startPasswordLoop();
     for (const network of this.#networks) {
       const passwords = this.#passwordPort();
@@ -558,7 +566,7 @@ export class Loops {
     this.#end(loop);
     loop.drained.resolve();
     loop.listening.reject(new Error(reason));
-    if (!this.#isWorthReplacing(`network loop ${loop.number}`, reason)) return;
+    if (!this.#isWorthReplacing(`network loop ${loop.number}`, reason, this.#isStopping)) return;
     try {
       await this.#startNetworkLoop(loop.number);
     } catch (error) {
@@ -574,9 +582,10 @@ export class Loops {
     ConnectionCount.forget(this.#host.connections, connections);
   }
 
-  #isWorthReplacing(name: string, reason: string): boolean {
-    this.#host.log.log("error", `${name} died and is replaced: ${reason}`);
-    if (this.#isStopping) return false;
+  /** @param isUnneeded There is nothing left for it to do. */
+  #isWorthReplacing(name: string, reason: string, isUnneeded: boolean): boolean {
+    this.#host.log.log("error", `${name} died${isUnneeded ? "" : " and is replaced"}: ${reason}`);
+    if (isUnneeded) return false;
     const now = performance.now();
     this.#deaths.push(now);
     while (this.#deaths.length > 0 && this.#deaths[0] < now - DEATHS_MS) this.#deaths.shift();

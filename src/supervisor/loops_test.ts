@@ -102,6 +102,14 @@ class Bench implements AsyncDisposable {
     return connection;
   }
 
+  /** Likewise, and `head`, the beginning of a second request, has arrived too. */
+  async holdWithin(head: string): Promise<Deno.Conn> {
+    const connection = await Deno.connect({ hostname: "127.0.0.1", port: this.loops.ports.get(0) ?? 0 });
+    await connection.write(new TextEncoder().encode(`GET / HTTP/1.1\r\nHost: h\r\n\r\n${head}`));
+    await connection.read(new Uint8Array(1024));
+    return connection;
+  }
+
   /** Asks for a path; the whole answer as text. */
   async ask(path: string, fields = ""): Promise<string> {
     const connection = await Deno.connect({ hostname: "127.0.0.1", port: this.loops.ports.get(0) ?? 0 });
@@ -185,6 +193,27 @@ Deno.test("a script loop that dies is replaced: its scripts are ended, their cli
   assertMatch(await bench.ask("/cgi/hello.sh"), /200 OK.*hello/s);
   while (isAlive(pid)) await bench.ask("/");
   assertEquals(bench.gaveUp, []);
+});
+
+Deno.test("a script loop that dies while the server stops is replaced: who waited is told, who asks next is answered", async () => {
+  await using bench = await Bench.start();
+  using late = await bench.holdWithin("GET /cgi/hello.sh HTTP/1.0\r\n");
+  const { answer } = await bench.startHanging();
+  const stopped = bench.loops.stop(Infinity);
+  bench.crash("script");
+  assertMatch(await answer, /^HTTP\/1\.1 50[02] /);
+  await late.write(new TextEncoder().encode("\r\n"));
+  assertMatch(await new Response(late.readable).text(), /200 OK.*hello/s);
+  await stopped;
+});
+
+Deno.test("a server that stops before its script loop has started answers what asks for a script", async () => {
+  await using bench = await Bench.start();
+  using late = await bench.holdWithin("GET /cgi/hello.sh HTTP/1.0\r\n");
+  const stopped = bench.loops.stop(Infinity);
+  await late.write(new TextEncoder().encode("\r\n"));
+  assertMatch(await new Response(late.readable).text(), /200 OK.*hello/s);
+  await stopped;
 });
 
 Deno.test("what a loop has counted outlives it, its clients and scripts do not", async () => {
