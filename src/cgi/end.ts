@@ -114,7 +114,7 @@ export function describeFault(fault: ScriptFault): string {
     case "noFile":
       return `named the file ${
         JSON.stringify(fault.name)
-      } to be sent, which is not in the folders of sendfile`;
+      } to be sent, which is not in the folders of sendfile: correct it, or add its folder`;
     case "failed":
       return `ended with status ${fault.code}`;
   }
@@ -131,9 +131,9 @@ function describeStart(failure: StartFailure): string {
     case "noRoom":
       return `could not be started: ${failure.message}`;
     case "loopLost":
-      return "was lost with the loop that ran it";
+      return "was lost with the loop that ran it; another runs the next";
     case "loopSilent":
-      return "was not started: the loop that starts scripts does not answer";
+      return "was not started: the loop that starts scripts does not answer, the machine may have too much to do";
     case "gatewayBusy":
     case "gatewayFailed":
     case "gatewayTimeout":

@@ -101,14 +101,14 @@ export class Interpreters {
     const byLine = isExecutable || mapped === "shebang" ? this.#byFirstLine(file, start) : null;
     if (byLine?.kind === "command") return byLine;
     if (mapped === null || mapped === "shebang") {
-      return byLine ?? failure(file, "has no first line to run by");
+      return byLine ?? failure(file, "has no first line to run by: begin it with #! and a program's path");
     }
     const [name, ...args] = mapped;
     const program = this.#programs.paths[name]?.at(0);
     if (program === undefined) {
       return failure(
         file,
-        `wants ${name}, which interpreters names for ${extension}, but it is not installed`,
+        `wants ${name}, which interpreters names for ${extension}, but it is not installed: install it, or name another under cgi.interpreters`,
       );
     }
     return { kind: "command", program, args: [...args, file] };
@@ -152,12 +152,17 @@ export class Interpreters {
       : /^(?:-S|--split-string)(?:[ \t=]|(?=[^ \t]))(.*)$/.exec(argument);
     if (split !== null) {
       if (/["'\\$#]/.test(split[1])) {
-        return failure(file, "has a first line with env -S and quotes or variables, which is not supported");
+        return failure(
+          file,
+          "has a first line with env -S and quotes or variables, which is not supported: write them plainly",
+        );
       }
       words = split[1].split(/[ \t]+/).filter((word) => word !== "");
     }
     const [name, ...args] = words;
-    if (name === undefined) return failure(file, "has a first line with env, but no program");
+    if (name === undefined) {
+      return failure(file, "has a first line with env, but no program: write #!/usr/bin/env python3");
+    }
     if (/[ \t]/.test(name)) {
       return failure(
         file,
@@ -167,7 +172,7 @@ export class Interpreters {
     if (name.startsWith("-") || name.includes("=")) {
       return failure(
         file,
-        `has env options or variables in its first line (${name}), which are not supported`,
+        `has env options or variables in its first line (${name}), which are not supported: set them under cgi.env`,
       );
     }
     if (name.startsWith("/")) {
@@ -183,7 +188,10 @@ export class Interpreters {
 
   #notAllowed(file: string, program: string): NoCommand {
     if (this.#names.has(program) || this.#names.has(lastSegment(program))) {
-      return failure(file, `names ${program} in its first line, but it is not installed there`);
+      return failure(
+        file,
+        `names ${program} in its first line, but it is not installed there: install it, or correct the line`,
+      );
     }
     return failure(
       file,

@@ -94,12 +94,21 @@ Deno.test("env is looked up in the configuration", () => {
   assertEquals(choose("a", "#!/usr/bin/env /usr/bin/perl\n"), "/usr/bin/perl a");
   for (
     const [line, message] of [
-      ["env python3 -u", "write env -S"],
+      [
+        "env python3 -u",
+        "has arguments after env's program (python3 -u), which the system passes as one: write env -S",
+      ],
       ["env -i python3", "write env -S"],
-      ["env -S -i python3", "not supported"],
+      [
+        "env -S -i python3",
+        "has env options or variables in its first line (-i), which are not supported: set them under cgi.env",
+      ],
       ["env -S A=1 python3", "not supported"],
-      ['env -S "python3"', "quotes"],
-      ["env", "no program"],
+      [
+        'env -S "python3"',
+        "has a first line with env -S and quotes or variables, which is not supported: write them plainly",
+      ],
+      ["env", "has a first line with env, but no program: write #!/usr/bin/env python3"],
       ["env node", "cgi.programs"],
       ["env awk", "cgi.programs"],
       ["env bash", "not installed"],
@@ -121,7 +130,7 @@ Deno.test("a first line that is not allowed leaves it to the extension", () => {
   );
   assertStringIncludes(
     choose("a", "#!/home/me/python3\n"),
-    "500 a names /home/me/python3 in its first line, but it is not",
+    "500 a names /home/me/python3 in its first line, but it is not installed there: install it, or correct the line",
   );
   assertStringIncludes(choose("a", "#!perl\n"), "500");
 });
@@ -138,6 +147,7 @@ Deno.test("a program runs by itself, if it is executable", () => {
   assertEquals(choose("a.exe", Uint8Array.of(0x4d, 0x5a, 0)), "a.exe");
   assertEquals(choose("a", Uint8Array.of(0xcf, 0xfa, 0xed, 0xfe)), "a");
   assertStringIncludes(choose("a", ELF, 0o644), "403 a is not executable");
+  assertEquals(choose("a.cgi", ELF, 0o644), "500 a.cgi is a program, but not executable: make it executable");
   assertStringIncludes(choose("a.cgi", ELF, 0o644), "500 a.cgi is a program, but not executable");
 });
 
@@ -189,6 +199,10 @@ Deno.test({
 
 Deno.test("on Windows the extension says what runs a script, or else its first line by the program's name", () => {
   assertEquals(chooseOnWindows("w.py", "print()\r\n"), "C:\\Python\\python3.exe -u w.py");
+  assertEquals(
+    chooseOnWindows("w.php", "<?php"),
+    "500 w.php wants php-cgi, which interpreters names for .php, but it is not installed: install it, or name another under cgi.interpreters",
+  );
   assertEquals(chooseOnWindows("w.py", "#!/usr/bin/perl\n"), "C:\\Python\\python3.exe -u w.py");
   assertEquals(chooseOnWindows("w.cgi", "#!/usr/bin/perl -T\n"), "C:\\perl\\perl.exe -T w.cgi");
   assertEquals(chooseOnWindows("w.cgi", "#!/usr/bin/env python3\n"), "C:\\Python\\python3.exe w.cgi");

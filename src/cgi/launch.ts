@@ -27,8 +27,10 @@ export function makeLauncher(handling: ScriptHandling, programs: Programs): Laun
   let missing: string | null = null;
   const use = (tool: Tool, ...args: string[]) => {
     const path = programs.tools[tool];
-    if (path === null) missing ??= `the program ${tool} is not installed, which this route's settings need`;
-    else prefix.push(path, ...args);
+    if (path === null) {
+      missing ??=
+        `the program ${tool} is not installed, which this route's settings need: install it, or take them out`;
+    } else prefix.push(path, ...args);
   };
   const limits = limitArguments(handling);
   if (limits.length > 0) use("prlimit", ...limits);

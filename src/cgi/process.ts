@@ -151,23 +151,28 @@ function childProcess(child: Deno.ChildProcess, hasInput: boolean): ScriptProces
 function startFailure(error: unknown, spec: ScriptSpec): StartFailure {
   if (!(error instanceof Error)) throw error;
   if ("code" in error && error.code === "E2BIG") {
-    return { kind: "tooLarge", message: "environment and arguments are more than the system takes" };
+    return {
+      kind: "tooLarge",
+      message: "environment and arguments are more than the system takes: shorten cgi.env and pass_env",
+    };
   }
   if (isShortage(error)) {
-    const message = `the system has no room for ${spec.program} now: ${error.message}`;
+    const message =
+      `the system has no room for ${spec.program} now: ${error.message}; lower cgi.max_processes`;
     return { kind: "noRoom", message, retryAfterSeconds: 1 };
   }
   if (error instanceof Deno.errors.NotFound) {
     // Deno says NotFound for a missing folder, a missing program and a missing interpreter alike.
     const message = isFolder(spec.cwd)
       ? `${spec.program} does not exist, or the interpreter that its first line names does not`
-      : `its working folder ${spec.cwd} does not exist`;
+      : `its working folder ${spec.cwd} does not exist: make it, or correct cwd`;
     return { kind: "notStarted", message };
   }
   if (error instanceof Deno.errors.PermissionDenied) {
     return {
       kind: "notStarted",
-      message: `the system does not let this user run ${spec.program} in ${spec.cwd}`,
+      message:
+        `the system does not let this user run ${spec.program} in ${spec.cwd}: change the mode or owner of one of them`,
     };
   }
   return { kind: "notStarted", message: `${spec.program}: ${error.message}` };

@@ -228,14 +228,26 @@ Deno.test("end() after the script's own end kills nobody", async () => {
 Deno.test("a start that fails says why", async () => {
   const missing = await failure(start("", { program: "/nonexistent/x" }).run);
   assert(missing.kind === "notStarted");
-  assertStringIncludes(missing.message, "/nonexistent/x does not exist");
+  assertStringIncludes(
+    missing.message,
+    "/nonexistent/x does not exist, or the interpreter that its first line names does not",
+  );
   const folder = await failure(start("", { cwd: "/nonexistent" }).run);
   assert(folder.kind === "notStarted");
-  assertStringIncludes(folder.message, "working folder /nonexistent does not exist");
+  assertStringIncludes(
+    folder.message,
+    "its working folder /nonexistent does not exist: make it, or correct cwd",
+  );
   const plain = await failure(start("", { program: "/etc/passwd" }).run);
   assert(plain.kind === "notStarted");
-  assertStringIncludes(plain.message, "does not let this user run /etc/passwd");
-  assertEquals((await failure(start("", { args: ["x".repeat(200_000)] }).run)).kind, "tooLarge");
+  assertStringIncludes(plain.message, "the system does not let this user run /etc/passwd");
+  assertStringIncludes(plain.message, ": change the mode or owner of one of them");
+  const large = await failure(start("", { args: ["x".repeat(200_000)] }).run);
+  assert(large.kind === "tooLarge");
+  assertEquals(
+    large.message,
+    "environment and arguments are more than the system takes: shorten cgi.env and pass_env",
+  );
   assertEquals((await failure(start("", { args: ["a\0"] }).run)).kind, "notStarted");
 });
 

@@ -192,7 +192,10 @@ test("closes what was open when the server was started, by the same shell", () =
 
 test("refuses what it has no tool for", () => {
   const tools = { ...PROGRAMS.tools, setpriv: null };
-  assertStringIncludes(launch({ user: "www" }, { ...PROGRAMS, tools }), "setpriv is not installed");
+  assertStringIncludes(
+    launch({ user: "www" }, { ...PROGRAMS, tools }),
+    "the program setpriv is not installed, which this route's settings need: install it, or take them out",
+  );
 });
 
 Deno.test("programs are looked for in the folders of PATH, and where they are as a rule", () => {

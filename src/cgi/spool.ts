@@ -67,7 +67,11 @@ export async function spool(body: RequestBody, temp: string): Promise<Content> {
     leaveMemory();
     file?.close();
     if (error instanceof Error && "code" in error && error.code === "ENOSPC") {
-      throw new HttpError(507, `no room in ${temp} for a body of ${length} bytes or more`, { close: true });
+      throw new HttpError(
+        507,
+        `no room in ${temp} for a body of ${length} bytes or more: make room, or name another folder under temp`,
+        { close: true },
+      );
     }
     throw error;
   }

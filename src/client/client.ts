@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { Limits, Timeouts } from "../config/config.ts";
+import type { Limits, LogLevel, Timeouts } from "../config/config.ts";
 import { ContentCutShort, ExchangeAborted, type Peer, type Reply, type Source } from "../handlers/handler.ts";
 import { CHUNK_END, encodeChunkHead, LAST_CHUNK } from "../http/chunked.ts";
 import { preparedResponse } from "../handlers/prepared.ts";
@@ -24,6 +24,7 @@ import {
   writeResponseHead,
 } from "../http/response.ts";
 import { readProxyHeader } from "../http/proxy_protocol.ts";
+import { logBug } from "../observe/bug.ts";
 import type { Logger } from "../observe/logger.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { AccessRecord } from "../observe/record.ts";
@@ -353,7 +354,7 @@ export class Client implements Deadline, ExchangeClient {
       return this.#host.log.log("warn", `${request}${error.message}: the response is cut off`);
     }
     this.#host.metrics.add("errors");
-    this.#host.log.log("error", `a bug of Pollux cost a client its connection: ${describe(error)}`);
+    logBug(this.#host.log, "a bug of Pollux cost a client its connection", error);
   }
 
   #left(how: "ended" | "lost"): void {
@@ -694,8 +695,21 @@ export class Client implements Deadline, ExchangeClient {
       : isShortage(error)
       ? this.#shortage(exchange, error)
       : this.#bug(exchange, error);
+    if (refusal === error && exchange.notes.error === null) {
+      const { method, target } = exchange.head;
+      this.#sayRefused(
+        `[${exchange.id}] ${method} ${target}`,
+        refusal,
+        refusal.status >= 500 ? "warn" : "debug",
+      );
+    }
     if (refusal.status >= 500) exchange.notes.error ??= refusal.message;
     return this.#host.answerer.refuse(exchange, refusal);
+  }
+
+  /** What is the client's own fault is told to who asks for it: anybody can make such a request, any number of times. */
+  #sayRefused(request: string, { status, message }: HttpError, level: LogLevel): void {
+    this.#host.log.log(level, `${request}: refused with ${status}: ${message}`);
   }
 
   /** A request may be refused for two reasons. */
@@ -712,13 +726,22 @@ export class Client implements Deadline, ExchangeClient {
 
   #shortage(exchange: ClientExchange, error: unknown): HttpError {
     const { target } = exchange.head;
-    this.#host.log.log("warn", `[${exchange.id}] ${target}: ${String(error)}; answered with 503`);
+    this.#host.log.log(
+      "warn",
+      `[${exchange.id}] ${target}: ${
+        String(error)
+      }; answered with 503: raise what ulimit -n and -u allow, or the memory`,
+    );
     return new HttpError(503, "the system lacks something", { fields: [["Retry-After", "1"]] });
   }
 
   #bug(exchange: ClientExchange, error: unknown): HttpError {
     this.#host.metrics.add("errors");
-    this.#host.log.log("error", `[${exchange.id}] a bug of Pollux, answered with 500: ${describe(error)}`);
+    logBug(
+      this.#host.log,
+      `[${exchange.id}] ${exchange.head.target}: a bug of Pollux, answered with 500`,
+      error,
+    );
     return new HttpError(500, "internal error", { close: true });
   }
 
@@ -732,6 +755,9 @@ export class Client implements Deadline, ExchangeClient {
       head,
       this.nextRequestId(),
     );
+    const { requestId, remote, method, target } = record;
+    const what = head === null ? remote || "a local client" : `${method} ${target}`;
+    this.#sayRefused(`[${requestId}] ${what}`, error, "debug");
     const content = reply.body instanceof Uint8Array ? reply.body : NOTHING;
     this.#step("refuse");
     this.#step("send");
@@ -935,8 +961,4 @@ function isConnectionError(error: unknown): boolean {
     error instanceof Deno.errors.NotConnected || error instanceof Deno.errors.BadResource ||
     error instanceof Deno.errors.Interrupted || error instanceof Deno.errors.UnexpectedEof ||
     error instanceof Deno.errors.InvalidData || error instanceof Deno.errors.TimedOut;
-}
-
-function describe(error: unknown): string {
-  return error instanceof Error ? error.stack ?? error.message : String(error);
 }

@@ -49,7 +49,7 @@ export class Bench {
   readonly metrics = new Metrics();
   /** The access log. */
   readonly records: AccessRecord[] = [];
-  /** The error log, without its levels. */
+  /** The error log at its usual level, without the levels. */
   readonly logged: string[] = [];
   /** What is tested. */
   readonly client: Client;
@@ -108,7 +108,7 @@ export class Bench {
       bodyLimits: { bodyBytes: merged.bodyBytes, timeoutMs: 30_000, minRate: 100, fields: merged },
       metrics: this.metrics,
       recordError: null,
-      log: { log: (_level, message) => this.logged.push(message) },
+      log: { log: (level, message) => void (level === "debug" || this.logged.push(message)) },
       answerer: new Answerer(new Router(config, () => handler, null)),
       record: (record) => this.records.push(record),
       date: () => "Sun, 06 Nov 1994 08:49:37 GMT",

@@ -153,19 +153,19 @@ test("the end of the connection ends an answer only after the end of its output"
 
 test("a reader refuses what is no answer", () => {
   const cases: [sent: string, reason: RegExp][] = [
-    ["HTTP/1.1 200 OK\r\n", /version 72/],
-    ["\x01\x06\0\x02\0\0\0\0", /request 2/],
-    ["\x01\x06\0\0\0\0\0\0", /request 0/],
-    [record(5, "x"), /type 5/],
-    [record(255, "x"), /type 255/],
-    [record(STDOUT, "") + record(STDOUT, "x"), /after the end/],
+    ["HTTP/1.1 200 OK\r\n", /sent a record of version 72: is it FastCGI\?/],
+    ["\x01\x06\0\x02\0\0\0\0", /sent a record for request 2, which was not made/],
+    ["\x01\x06\0\0\0\0\0\0", /request 0, which was not made/],
+    [record(5, "x"), /sent a record of type 5, which no answer has/],
+    [record(255, "x"), /type 255, which no answer has/],
+    [record(STDOUT, "") + record(STDOUT, "x"), /went on with its output after the end of it/],
     [record(STDOUT, "") + record(STDOUT, ""), /after the end/],
-    [record(3, "1234567"), /another length/],
+    [record(3, "1234567"), /sent an END_REQUEST of another length/],
     [record(3, "123456789"), /another length/],
     [record(3, ""), /another length/],
-    [end("\0\0\0\0", 1), /cannot multiplex/],
-    [end("\0\0\0\0", 3), /no responder/],
-    [end("\0\0\0\0", 4), /status 4/],
+    [end("\0\0\0\0", 1), /refused the request: cannot multiplex/],
+    [end("\0\0\0\0", 3), /takes no responder role/],
+    [end("\0\0\0\0", 4), /gives status 4, which is none/],
   ];
   for (const [sent, reason] of cases) {
     for (const pieces of [[sent], [...sent]]) {

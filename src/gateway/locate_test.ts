@@ -89,7 +89,8 @@ test("locate() takes a route that is a script for the script", () => {
 
 test("locate() refuses a script behind a file that is none, which PHP would run instead", () => {
   for (const rest of ["/picture.jpg/x.php", "/picture.jpg/a/x.php/b", "/picture.jpg/.php"]) {
-    assertEquals(assertThrows(() => split(rest), HttpError).status, 404, rest);
+    const error = assertThrows(() => split(rest), HttpError, " is a file, and no script is below it");
+    assertEquals(error.status, 404, rest);
   }
   assertEquals(split("/picture.jpg/x"), "/srv/app/picture.jpg /app/picture.jpg /x");
 });
@@ -98,7 +99,7 @@ test("locate() names nothing hidden or secret", () => {
   assertEquals(split("/.env"), "/srv/app /app /.env");
   assertEquals(split("/.hidden/x.php"), "/srv/app /app /.hidden/x.php");
   assertEquals(split("//a.php"), "/srv/app /app //a.php");
-  assertEquals(assertThrows(() => split("/pollux.yaml"), HttpError).status, 404);
+  assertEquals(assertThrows(() => split("/pollux.yaml"), HttpError, " is not to be seen").status, 404);
   assertEquals(split("/.well-known/x.php", "/"), "/srv/app/.well-known/x.php /.well-known/x.php ");
   assertEquals(split("/.well-known/x.php"), "/srv/app /app /.well-known/x.php");
 });

@@ -269,7 +269,7 @@ export class Pool implements Deadline {
       peer.asideUntilMs = clock.now() + ASIDE_MS;
       const message = `cannot connect to ${where}: ${
         isLate ? `nothing within ${this.#limits.connectMs / 1000} s` : error.message
-      }`;
+      }; start the application, or correct its address`;
       if (this.#peers.length > 1) {
         log.log("warn", `gateway: ${message}; it is passed over for ${ASIDE_MS / 1000} s`);
       }

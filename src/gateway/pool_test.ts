@@ -4,7 +4,7 @@
  * @module
  */
 
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { StartError } from "../cgi/run.ts";
 import { FakeLog } from "../cgi/scripts_fixture.ts";
 import { ManualClock } from "../time/clock.ts";
@@ -175,9 +175,12 @@ test("a full queue is busy at once, a full second in it too", async () => {
   const world = new World({ connections: 1, queue: 1 });
   const first = await world.pool.take(true).connection;
   const waiting = world.pool.take(true);
-  assertEquals(await failure(world.pool.take(true)), "gatewayBusy");
+  const busy = (what: string) => `${what}; raise connections if the application can bear it`;
+  const full = busy("found all connections taken and the queue full");
+  await assertRejects(() => world.pool.take(true).connection, StartError, full);
   world.clock.turn(1000);
-  assertEquals(await failure(waiting), "gatewayBusy");
+  const late = busy("found no free connection within queue_timeout");
+  await assertRejects(() => waiting.connection, StartError, late);
   world.done(first);
   assertEquals(await world.use(), first);
 });
@@ -211,6 +214,7 @@ test("an address that refuses is passed over for ten seconds, and asked again wh
   });
   for (let i = 0; i < 5; i++) await world.use();
   assertEquals([refusals, world.log.lines.length], [1, 1]);
+  assertStringIncludes(world.log.lines[0], "; it is passed over for 10 s");
   world.connecting.set(2, () => Promise.reject(new Deno.errors.ConnectionRefused("refused")));
   assertEquals(await failure(world.pool.take(true)), "gatewayFailed");
   assertEquals(refusals, 2);
@@ -229,7 +233,9 @@ test("connecting that takes too long is a timeout, and what comes later is close
   world.clock.turn(499);
   await settle();
   world.clock.turn(1);
-  assertEquals(await failure(taking), "gatewayTimeout");
+  const late = "cannot connect to h:1: nothing within 0.5 s; start the application, or correct its address";
+  const { failure } = await assertRejects(() => taking.connection, StartError, late);
+  assertEquals(failure.kind, "gatewayTimeout");
   const transport = new FakeTransport(1);
   opening.resolve(transport);
   await settle();

@@ -189,13 +189,19 @@ export class GatewayRun implements ScriptRun {
         this.#fail(
           new StartError({
             kind: "gatewayBusy",
-            message: "the application says that it has too much to do (FCGI_OVERLOADED)",
+            message:
+              "the application says that it has too much to do (FCGI_OVERLOADED): give it more processes",
             retryAfterSeconds: RETRY_AFTER_SECONDS,
           }),
         );
         break;
       case "bad":
-        this.#fail(new StartError({ kind: "gatewayFailed", message: `the application ${event.reason}` }));
+        this.#fail(
+          new StartError({
+            kind: "gatewayFailed",
+            message: `the application ${event.reason}; its own log may say why`,
+          }),
+        );
         break;
       default:
         event satisfies never;

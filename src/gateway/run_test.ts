@@ -158,17 +158,32 @@ test("an answer before the content was taken closes the connection", async () =>
 test("an answer that breaks off is a failure, however it breaks off", async () => {
   const broken = new Deno.errors.ConnectionReset("reset");
   Object.assign(broken, { code: "ECONNRESET" });
-  for (const [last, words] of [[null, "closed"], [broken, "broke"]] as const) {
+  for (
+    const [last, words] of [
+      [null, "closed the connection before the end of its answer"],
+      [broken, "broke the connection before the end of its answer"],
+    ] as const
+  ) {
     const world = new World();
     const run = await world.run();
     world.sides[0].says(record(6, "half"), last);
     assertEquals(await run.read(), bytes("half"));
     assertEquals(
       await failure(run.read()),
-      `gatewayFailed: the application ${words} the connection before the end of its answer`,
+      `gatewayFailed: the application ${words}; its own log may say why`,
     );
     assertEquals([await run.ended, world.sides[0].isClosed], [{ code: -1, signal: null }, true]);
   }
+});
+
+test("an application with too much to do is busy", async () => {
+  const world = new World();
+  const run = await world.run();
+  world.sides[0].says(record(3, "\0\0\0\0\x02\0\0\0"));
+  assertEquals(
+    await failure(run.read()),
+    "gatewayBusy: the application says that it has too much to do (FCGI_OVERLOADED): give it more processes",
+  );
 });
 
 test("SCGI: the end of the connection is the end of the answer, its breaking is not", async () => {
@@ -209,7 +224,10 @@ test("a request that cannot be sent has no output, and says why", async () => {
   world.connect = () => Promise.reject(new Deno.errors.ConnectionRefused("refused"));
   const run = await world.run();
   assertEquals(await run.read(), null);
-  assertEquals(await failure(run.started), "gatewayFailed: cannot connect to h:1: refused");
+  assertEquals(
+    await failure(run.started),
+    "gatewayFailed: cannot connect to h:1: refused; start the application, or correct its address",
+  );
   assertEquals(await run.ended, { code: -1, signal: null });
 });
 

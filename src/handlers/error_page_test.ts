@@ -69,3 +69,42 @@ Deno.test({
     assertEquals(await textOf(reply), "599 Error\nSomething went wrong on the server.\nRequest 1\n");
   },
 });
+
+Deno.test({
+  name: "errorReply() says what each status means, in words for everybody",
+  permissions: "none",
+  async fn() {
+    const said: readonly (readonly [status: number, text: string])[] = [
+      [400, "The server could not understand the request."],
+      [401, "You need to log in to see this."],
+      [403, "You may not see this."],
+      [404, "There is nothing at this address."],
+      [405, "This address does not take that kind of request."],
+      [406, "This is not available in a form that your program accepts."],
+      [408, "The request took too long to arrive."],
+      [409, "The request does not fit what is there now."],
+      [410, "What was at this address is gone."],
+      [411, "The request does not say how long its content is."],
+      [412, "What is there now is not what the request expects."],
+      [413, "The request is larger than the server allows."],
+      [414, "The address is longer than the server allows."],
+      [415, "The server does not take this kind of content."],
+      [416, "The part that was asked for does not exist."],
+      [417, "The server cannot do what the request expects of it."],
+      [421, "The request went to the wrong server."],
+      [429, "There were too many requests. Please wait a moment."],
+      [431, "The request's header is larger than the server allows."],
+      [500, "Something went wrong on the server."],
+      [501, "The server does not know this kind of request."],
+      [502, "The program behind this address gave no valid answer."],
+      [503, "The server is busy. Please try again in a moment."],
+      [504, "The program behind this address took too long to answer."],
+      [505, "The server does not speak this version of HTTP."],
+      [507, "There is no room left on the server."],
+    ];
+    for (const [status, text] of said) {
+      const reply = errorReply({ status, fields: [] }, { accept: "text/plain", id: "1" });
+      assertEquals((await textOf(reply)).split("\n")[1], text);
+    }
+  },
+});

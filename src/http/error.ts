@@ -17,7 +17,7 @@ export interface HttpErrorOptions {
   cause?: unknown;
 }
 
-/** A request that is refused: answered with `status` and an error page; `message` goes to the log, never to the client. */
+/** A request that is refused: answered with `status` and an error page; `message` goes to the error log, never to the client. */
 export class HttpError extends Error {
   /** The status of the reply, 400 to 599. */
   readonly status: number;

@@ -134,7 +134,12 @@ export class Listener {
     const nowMs = performance.now();
     if (nowMs - this.#lastSaidMs < SAY_AGAIN_MS) return;
     this.#lastSaidMs = nowMs;
-    this.#host.log.log("error", `accept on ${this.#listen.text}: ${String(error)}; trying again`);
+    this.#host.log.log(
+      "error",
+      `no connection is accepted on ${this.#listen.text}: ${
+        String(error)
+      }; trying again, raise ulimit -n if files are short`,
+    );
   }
 
   #peer(connection: Deno.Conn): Peer {

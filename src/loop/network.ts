@@ -267,7 +267,10 @@ class NetworkLoop implements ClientHost, ListenerHost {
     const nowMs = this.clock.now();
     if (nowMs - this.#lastShedSaidMs < SAY_AGAIN_MS) return;
     this.#lastShedSaidMs = nowMs;
-    this.log.log("warn", `clients hold too much memory: ${count} connections without a request are closed`);
+    this.log.log(
+      "warn",
+      `clients hold too much memory: ${count} connections without a request are closed; lower limits.connections`,
+    );
   }
 
   async #drain(): Promise<void> {

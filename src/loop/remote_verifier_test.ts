@@ -23,7 +23,24 @@ Deno.test("RemoteVerifier says whether a password is good, as the password loop 
 Deno.test("RemoteVerifier answers 503 where the password loop says nothing in time", async () => {
   const { port, close } = loop(true);
   const error = await assertRejects(() => new RemoteVerifier(port, 20).verify("good", "hash"), HttpError);
-  assertEquals(error.status, 503);
+  assertEquals([error.status, error.message], [503, "the password loop does not answer"]);
+  close();
+});
+
+Deno.test("RemoteVerifier answers 503 where too many wait already", async () => {
+  const { port, close } = loop(true);
+  const verifier = new RemoteVerifier(port);
+  const ask = () => verifier.verify("good", "hash");
+  const waiting = [];
+  let refused: unknown = null;
+  while (refused === null && waiting.length < 100_000) {
+    const one = ask().catch((error) => refused = error);
+    waiting.push(one);
+    await Promise.resolve().then(() => {});
+  }
+  assertEquals(String(refused), "HttpError: too many passwords wait to be looked at");
+  verifier.replace(port);
+  await Promise.all(waiting);
   close();
 });
 
@@ -32,7 +49,8 @@ Deno.test("RemoteVerifier answers 503 for what was asked of a loop that is repla
   const verifier = new RemoteVerifier(lost.port);
   const refused = assertRejects(() => verifier.verify("good", "hash"), HttpError);
   verifier.replace(next.port);
-  assertEquals((await refused).status, 503);
+  const { status, message } = await refused;
+  assertEquals([status, message], [503, "the password loop was lost"]);
   assertEquals(await verifier.verify("good", "hash"), true);
   lost.close();
   next.close();

@@ -152,7 +152,9 @@ export class LogFile {
     this.#dropped(count);
     if (this.#isOverflowing || this.#isDead || this.#isClosed) return;
     this.#isOverflowing = true;
-    this.#report(`log ${this.#target}: it takes lines too slowly or not at all, lines are dropped`);
+    this.#report(
+      `log ${this.#target}: it takes lines too slowly or not at all, lines are dropped: see what its disk or reader does`,
+    );
   }
 
   #pump(): void {
@@ -183,7 +185,9 @@ export class LogFile {
       this.#output = output;
     } catch (error) {
       if (!(error instanceof Error)) throw error;
-      this.#report(`log ${this.#target}: it cannot be reopened, the old file stays: ${error.message}`);
+      this.#report(
+        `log ${this.#target}: it cannot be reopened, the old file stays: ${error.message}; mend it and send SIGUSR1 again`,
+      );
     }
     for (const resolve of waiting) resolve();
   }
@@ -221,7 +225,9 @@ export class LogFile {
     }
     if (error instanceof Deno.errors.BrokenPipe) {
       this.#isDead = true;
-      this.#report(`log ${this.#target}: its reader is gone, lines are dropped`);
+      this.#report(
+        `log ${this.#target}: its reader is gone, lines are dropped until the server is started anew`,
+      );
       for (const lines of this.#queue.splice(0)) this.#drop(lines);
       this.#waitingBytes = 0;
       return;

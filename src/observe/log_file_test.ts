@@ -69,7 +69,7 @@ Deno.test("LogFile reports a full disk once, tries again, and loses nothing mean
   while (!await log.flush(10_000));
   assertEquals(output.text, "one\ntwo\n");
   assertEquals(reports.length, 2);
-  assertMatch(reports[0], /^log \/log: .*No space left/);
+  assertMatch(reports[0], /^log \/log: it cannot be written and will be tried again: No space left/);
   assertMatch(reports[1], /can be written again/);
   await log.close(10_000);
 });
@@ -81,6 +81,9 @@ Deno.test("LogFile keeps a bounded queue for a reader that hangs, and counts wha
   for (const line of ["aaa\n", "bbb\n", "ccc\n", "ddd\neee\n", "fff\n"]) log.write(bytes(line));
   assertEquals(await log.flush(0), false);
   assertEquals([reports.length, log.droppedLines], [1, 3]);
+  const slow =
+    "log /log: it takes lines too slowly or not at all, lines are dropped: see what its disk or reader does";
+  assertEquals(reports[0], slow);
   hang.resolve();
   assert(await log.flush(10_000));
   assertEquals(output.text, "aaa\nbbb\nccc\n");
@@ -109,7 +112,8 @@ Deno.test("LogFile gives up a standard stream whose reader is gone, and says so 
   log.write(bytes("a\n"));
   assert(await log.flush(10_000));
   log.write(bytes("b\n"));
-  assertEquals([reports.length, log.droppedLines, output.text], [1, 2, ""]);
+  assertEquals([log.droppedLines, output.text], [2, ""]);
+  assertEquals(reports, ["log /log: its reader is gone, lines are dropped until the server is started anew"]);
   await log.close(10_000);
 });
 
@@ -163,7 +167,10 @@ Deno.test("LogFile keeps the old file where the new one cannot be opened", async
     assert(await log.close(10_000));
     assertEquals(await Deno.readTextFile(`${dir}/old/a.log`), "kept\n");
     assertEquals(reports.length, 1);
-    assertMatch(reports[0], /cannot be reopened/);
+    assertMatch(
+      reports[0],
+      /: it cannot be reopened, the old file stays: .*; mend it and send SIGUSR1 again$/,
+    );
   } finally {
     await Deno.remove(dir, { recursive: true });
   }

@@ -142,7 +142,10 @@ export class PasswordFile {
     } catch (error) {
       if (!(error instanceof Error)) throw error;
       if (this.#seen !== error.message) {
-        this.#log.log("error", `the password file ${this.#path} cannot be read: ${error.message}`);
+        this.#log.log(
+          "error",
+          `the password file ${this.#path} cannot be read, nobody gets in: ${error.message}; change its mode or owner`,
+        );
       }
       this.#seen = error.message;
       this.#users = null;

@@ -160,10 +160,22 @@ Deno.test("BasicAuth lets nobody in while the file cannot be read, and says so o
     assertEquals((await refused(() => bench.user("alice:password"))).status, 500);
   }
   assertEquals(bench.logged.length, 1);
+  assertMatch(bench.logged[0], / cannot be read, nobody gets in: .*; change its mode or owner$/);
   bench.write(`alice:${ALICE}\nbroken\n`);
   bench.clock.turn(1000);
   assertEquals(bench.user("alice:password"), "alice");
-  assertMatch(bench.logged[1], /^warn .*:2: is not USER:HASH/);
+  assertMatch(bench.logged[1], /^warn .*:2: is not USER:HASH: make the line with htpasswd -B$/);
+});
+
+Deno.test("BasicAuth says where the file names nobody, and where it is none", async () => {
+  using bench = new Bench();
+  bench.write("");
+  assertEquals((await refused(() => bench.user("alice:password"))).message, "the password file has no users");
+  Deno.removeSync(bench.file);
+  Deno.mkdirSync(bench.file);
+  bench.clock.turn(1000);
+  assertEquals((await refused(() => bench.user("alice:password"))).status, 500);
+  assertMatch(bench.logged.join(), / cannot be read, nobody gets in: it is no file, or too large for one; /);
 });
 
 Deno.test("BasicAuth is needed for the methods it names, and for HEAD where GET is one of them", () => {

@@ -92,16 +92,22 @@ pure(
   () => {
     const good = "alice:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=";
     const lines: [line: string, pattern: RegExp][] = [
-      ["alice", /USER:HASH/],
+      ["alice", /^is not USER:HASH: make the line with htpasswd -B$/],
       [":{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=", /USER:HASH/],
-      ["bob:plaintext", /neither bcrypt/],
+      [
+        "bob:plaintext",
+        /^has a hash that is neither bcrypt nor \$apr1\$ nor \{SHA\}: make the line with htpasswd -B$/,
+      ],
       ["bob:rl.3StKT.4T8M", /neither bcrypt/],
       ["bob:", /neither bcrypt/],
       ["bob:$2y$03$8O6pLnslCt.sBfcg3vZYYOOlRKyH4qjqVnJmFlMIEHEcf5Sx1r/d.", /neither bcrypt/],
-      ["bob:$2y$17$8O6pLnslCt.sBfcg3vZYYOOlRKyH4qjqVnJmFlMIEHEcf5Sx1r/d.", /cost 17/],
+      [
+        "bob:$2y$17$8O6pLnslCt.sBfcg3vZYYOOlRKyH4qjqVnJmFlMIEHEcf5Sx1r/d.",
+        /cost 17, with which a login takes minutes: make it with htpasswd -B -C 10$/,
+      ],
       ["bob:$apr1$123456789$QvopWaXPap3Ho9wXpvZlX/", /neither bcrypt/],
       ["bob:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g", /neither bcrypt/],
-      [good, /has a line already/],
+      [good, /has a line already: keep one$/],
     ];
     for (const [line, pattern] of lines) {
       const { users, faults } = parseHtpasswd(`${good}\n${line}\n`);

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import { exchange } from "../../tests/support/exchange.ts";
 import { foreignness } from "./locality.ts";
 
@@ -10,12 +10,16 @@ interface Case {
   readonly minor?: 0 | 1;
 }
 
-function isForeign(
+function isForeign(one: Case): boolean {
+  return reasonOf(one) !== null;
+}
+
+function reasonOf(
   { address = "127.0.0.1", host = "localhost", forwardedHost, fields, minor = 1 }: Case,
-): boolean {
+): string | null {
   const one = exchange({ fields: { host, ...fields } });
   const peer = { ...one.peer, address, host: forwardedHost ?? null };
-  return foreignness({ ...one, peer, head: { ...one.head, minor } }) !== null;
+  return foreignness({ ...one, peer, head: { ...one.head, minor } });
 }
 
 Deno.test({
@@ -55,5 +59,6 @@ Deno.test({
       { minor: 0 },
     ];
     assertEquals(foreign.filter((one) => !isForeign(one)), []);
+    assertStringIncludes(reasonOf({ address: "192.0.2.1" }) ?? "", "192.0.2.1 is no loopback address");
   },
 });

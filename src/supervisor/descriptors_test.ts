@@ -29,13 +29,19 @@ Deno.test("fitDescriptors() lowers connections and scripts to what there is room
     const used = 23 + 3 * 6 + 1 + limits.connections + 4 * cgi.maxProcesses;
     assertEquals([used < limit, limits.connections >= limit / 16, cgi.maxProcesses >= 1], [true, true, true]);
     assertStringIncludes(warning ?? "", `${limits.connections} connections (limits.connections: 10000)`);
+    assertStringIncludes(
+      warning ?? "",
+      `the system lets this program open ${limit} files, which is enough for `,
+    );
+    assertStringIncludes(warning ?? "", ` scripts at once (cgi.max_processes: `);
   }
 });
 
 Deno.test("fitDescriptors() refuses a limit with which not even the loops can be started", async () => {
   const config = await aConfig();
   const error = assertThrows(() => fitDescriptors(config, { limit: 40, open: 23 }), DescriptorError);
-  assertStringIncludes(error.message, "raise that limit");
+  assertStringIncludes(error.message, "the system lets this program open 40 files, and it needs ");
+  assertStringIncludes(error.message, " at least: raise that limit (ulimit -n; LimitNOFILE= in systemd)");
 });
 
 Deno.test("readDescriptors() tells the limit of this process and what it has open", async () => {

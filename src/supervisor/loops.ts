@@ -570,7 +570,7 @@ export class Loops {
     try {
       await this.#startNetworkLoop(loop.number);
     } catch (error) {
-      this.#host.giveUp(`network loop ${loop.number} cannot be replaced: ${String(error)}`);
+      this.#host.giveUp(`network loop ${loop.number} cannot be replaced: ${String(error)}; the server ends`);
     }
   }
 
@@ -590,7 +590,11 @@ export class Loops {
     this.#deaths.push(now);
     while (this.#deaths.length > 0 && this.#deaths[0] < now - DEATHS_MS) this.#deaths.shift();
     if (this.#deaths.length < DEATHS_MAX) return true;
-    this.#host.giveUp(`loops died ${DEATHS_MAX} times within ${DEATHS_MS / 1000} s; the last: ${reason}`);
+    this.#host.giveUp(
+      `loops died ${DEATHS_MAX} times within ${
+        DEATHS_MS / 1000
+      } s; the server ends, the last died of: ${reason}`,
+    );
     return false;
   }
 }

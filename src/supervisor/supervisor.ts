@@ -8,6 +8,7 @@
 import { type Programs, resolvePrograms, runnable } from "../cgi/programs.ts";
 import type { Config, Listen, LogConfig } from "../config/config.ts";
 import { type Fault, formatFault } from "../config/fault.ts";
+import { logBug } from "../observe/bug.ts";
 import { LogFile } from "../observe/log_file.ts";
 import { formatErrorLine, isLogged } from "../observe/loop_logger.ts";
 import type { Logger } from "../observe/logger.ts";
@@ -205,10 +206,7 @@ class Supervisor implements LoopsHost {
   }
 
   /** What comes here is expected nowhere; the server goes on with what it has. */
-  readonly #sayBug = (error: unknown): void => {
-    const text = error instanceof Error ? error.stack ?? error.message : String(error);
-    this.log.log("error", `a bug of Pollux: ${text}`);
-  };
+  readonly #sayBug = (error: unknown): void => logBug(this.log, "a bug of Pollux", error);
 
   async #stop(): Promise<void> {
     if (this.#isStopping) {

@@ -82,7 +82,7 @@ export class Trees implements TreeKiller {
         for (const known of tree.known.keys()) send(known, "SIGKILL");
         this.#log.log(
           "error",
-          `cannot look for the descendants of script pid ${pid}, only it was killed: ${error}`,
+          `cannot look for the descendants of script pid ${pid}, only it was killed: ${error}; see ps for what it left`,
         );
       })
       .finally(() => this.#trees.delete(pid));
@@ -111,7 +111,9 @@ export class Trees implements TreeKiller {
     }
     this.#log.log(
       "error",
-      `of script pid ${tree.root}, these were killed but do not end: ${[...tree.known.keys()]}`,
+      `of script pid ${tree.root}, these were killed but do not end: ${[
+        ...tree.known.keys(),
+      ]}; see in ps what they wait for (state D: a disk)`,
     );
   }
 

@@ -46,7 +46,7 @@ export class Watcher {
       }
     } catch (error) {
       if (this.#isClosed) return;
-      log.log("warn", `changed files are no longer noticed: ${messageOf(error)}`);
+      log.log("warn", `changed files are no longer noticed: ${messageOf(error)}; start anew`);
     }
   }
 
@@ -65,7 +65,12 @@ function watch(paths: readonly string[], log: Logger): Deno.FsWatcher | null {
   try {
     return Deno.watchFs([...paths], { recursive: true });
   } catch (error) {
-    log.log("warn", `pages are not loaded again when files change: ${messageOf(error)}`);
+    log.log(
+      "warn",
+      `pages are not loaded again when files change: ${
+        messageOf(error)
+      }; raise fs.inotify.max_user_watches if it is short`,
+    );
     return null;
   }
 }

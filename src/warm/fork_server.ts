@@ -168,7 +168,10 @@ export class ForkServer {
       }
     } catch (error) {
       if (!(error instanceof SyntaxError)) throw error;
-      this.#host.log.log("error", `warm ${this.#spec.kind}: ${error.message}`);
+      this.#host.log.log(
+        "error",
+        `warm ${this.#spec.kind}: something else wrote to the server (${error.message}), it is ended`,
+      );
       this.#process.kill("SIGKILL");
     }
   }

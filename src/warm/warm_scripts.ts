@@ -101,7 +101,10 @@ export class WarmScripts {
       return server;
     } catch (error) {
       if (!(error instanceof Error)) throw error;
-      log.log("error", `warm ${spec.kind}: ${spec.program} cannot be started: ${error.message}`);
+      log.log(
+        "error",
+        `warm ${spec.kind}: ${spec.program} cannot be started: ${error.message}; name another under cgi.interpreters`,
+      );
       this.#restUntilMs.set(spec.key, clock.now() + REST_MS);
       return null;
     }
@@ -113,7 +116,7 @@ export class WarmScripts {
     if (this.#inputs !== null) return this.#inputs;
     try {
       if (!isShortEnough(folder)) {
-        throw new RangeError(`the path of the temporary folder is too long for sockets: ${folder}`);
+        throw new Error(`the path ${folder} is too long for sockets, name a shorter one under temp`);
       }
       Deno.mkdirSync(folder, { mode: 0o700 });
       this.#inputs = new Inputs(inputSocket(folder));

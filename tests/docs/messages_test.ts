@@ -5,7 +5,7 @@
  */
 
 import { assertEquals } from "@std/assert";
-import { allMessages } from "../../tasks/messages.ts";
+import { allMessages, ungrouped } from "../../tasks/messages.ts";
 
 const REPOSITORY = new URL("../../", import.meta.url);
 
@@ -19,14 +19,51 @@ function texts(folder: string, pattern: RegExp): string[] {
   );
 }
 
-/** What no test can bring about: faults of Pollux itself, and a file that goes within a moment. */
+/** What no test brings about, and why. */
 const BEYOND_TESTS: ReadonlySet<string> = new Set([
-  "a bug of Pollux: …",
+  // Faults of Pollux itself.
+  "a bug of Pollux",
+  "a bug of Pollux cost a client its connection",
+  "internal error",
   "the type … has no shape",
+  "network loop … cannot be replaced: …; the server ends",
+  "loops died … times within … s; the server ends, the last died of: …",
+  // A file or folder that changes within the moment between two looks.
   "… has gone meanwhile",
+  "… became a folder",
+  "… did not stay the same file",
+  "… did not stay the same folder",
+  "… changes all the time",
+  "… leads to a script",
+  // A system that has run out of something, or refuses what it has just allowed.
+  "cannot look for the descendants of script pid …, only it was killed: …; see ps for what it left",
+  "of script pid …, these were killed but do not end: …; see in ps what they wait for (state D: a disk)",
+  "changed files are no longer noticed: …; start anew",
+  "pages are not loaded again when files change: …; raise fs.inotify.max_user_watches if it is short",
+  "[…] …: …; answered with 503: raise what ulimit -n and -u allow, or the memory",
+  "the system lacks something",
+  "the system has no room for … now: …; lower cgi.max_processes",
+  "no room in … for a body of … bytes or more: make room, or name another folder under temp",
+  "clients hold too much memory: … connections without a request are closed; lower limits.connections",
+  // Told to the client's own body alone, whose answer is out.
+  "the rest of the body came too slowly",
+  // Programs that this machine does not have, or that would have to be broken first.
+  "it runs as another user or group",
+  "Perl cannot set limits",
+  "for Perl, this needs Linux",
+  "warm …: …; scripts are started anew for … s",
+  "warm …: … cannot be started: …; name another under cgi.interpreters",
+  "warm …: something else wrote to the server (…), it is ended",
+  "no script is run warm: …",
+  "the path … is too long for sockets, name a shorter one under temp",
+  "… is a script that only looks for the real …, which takes its time: … is run instead",
+  // Nobody is told: the site's error page gives way to the built-in one.
+  "the error page … leads on and on",
+  // The compiler asks for it; each file that comes there has a first line.
+  "has no first line to run by: begin it with #! and a program's path",
 ]);
 
-Deno.test("each message that a person can get from command line, configuration and start is seen by a test", () => {
+Deno.test("each message that a person can get is seen by a test", () => {
   const tests = [
     ...texts("src/", /_test\.ts$/),
     ...texts("tests/", /_test\.ts$/),
@@ -40,4 +77,8 @@ Deno.test("each message that a person can get from command line, configuration a
     return !tests.includes(longest.trim().replaceAll("\\", ""));
   });
   assertEquals(unseen.map(({ file, parts }) => `${file}: ${parts.join("…")}`), []);
+});
+
+Deno.test("each source file with messages is in a group of the page", () => {
+  assertEquals(ungrouped().map(({ file, parts }) => `${file}: ${parts.join("…")}`), []);
 });

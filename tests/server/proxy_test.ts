@@ -116,7 +116,7 @@ function binaryHeader(command: number, extraBytes = 0): string {
 Deno.test("the PROXY protocol says who the client is, where it is asked for, and is required there", async (t) => {
   await using server = await TestServer.start({
     yaml: "listen: { address: 127.0.0.1:0, proxy_protocol: true }\ntrusted_proxies: 192.0.2.8\n" +
-      `timeouts: { header: 500ms }\nlimits: { connections_per_ip: 2 }\nroutes:\n${ROUTES}`,
+      `log: { level: debug }\ntimeouts: { header: 500ms }\nlimits: { connections_per_ip: 2 }\nroutes:\n${ROUTES}`,
     files: FILES,
   });
   const request = get("/cgi-bin/env.sh");
@@ -210,6 +210,7 @@ Deno.test("the PROXY protocol says who the client is, where it is asked for, and
           await client.send(`PROXY ${addresses} 1 2\r\n` + get("/a.txt"));
           assertEquals((await client.readResponse()).status, status, addresses);
         }
+        await server.stderrMatch(/refused with 503: too many connections of one address/);
       } finally {
         for (const client of held) client.close();
       }
