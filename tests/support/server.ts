@@ -40,6 +40,27 @@ export interface ServerOptions {
   readonly descriptors?: number;
 }
 
+/** With the environment variable WARM, `python` or `perl`, every cgi route is `warm`: the tests hold for these as well. */
+function warmed(yaml: string): string {
+  const language = Deno.env.get("WARM");
+  if (language === undefined) return yaml;
+  return yaml
+    .replace(/^( +(?:- )?)(cgi: *[^\s{].*)$/gm, (_, indent, cgi) => {
+      return `${indent}warm: ${language}\n${indent.replace("-", " ")}${cgi}`;
+    })
+    .replace(/([{,] *)(cgi: *[^\s{},])/g, `$1warm: ${language}, $2`);
+}
+
+/** Without fork servers and those of their children that wait: these lead no session of their own yet. */
+function withoutWarm(processes: readonly ProcessInfo[], server: number): ProcessInfo[] {
+  const isServer = ({ parent, command }: ProcessInfo) =>
+    parent === server && /"<pollux>"|perl .*\/dev\/stdin /.test(command);
+  const servers = new Set(processes.filter(isServer).map(({ pid }) => pid));
+  return processes.filter(({ pid, parent, state }) =>
+    !servers.has(pid) && !(servers.has(parent) && !state.includes("s"))
+  );
+}
+
 /** How a process ended. */
 export interface Ended {
   readonly code: number;
@@ -144,7 +165,7 @@ export async function makeFiles(dir: string, files: Readonly<Record<string, File
 async function spawn(options: ServerOptions, dir: string): Promise<Deno.ChildProcess> {
   await makeFiles(dir, { "static/.keep": "", "cgi-bin/.keep": "", ...options.files });
   if (options.yaml !== undefined) {
-    await Deno.writeTextFile(join(dir, "pollux.yaml"), options.yaml.replaceAll("{dir}", dir));
+    await Deno.writeTextFile(join(dir, "pollux.yaml"), warmed(options.yaml.replaceAll("{dir}", dir)));
   }
   const command = (await commandLine()).flat();
   const { descriptors } = options;
@@ -278,7 +299,10 @@ export class TestServer implements AsyncDisposable {
   async childless(): Promise<void> {
     let last: ProcessInfo[] = [];
     try {
-      await eventually("no child process", async () => (last = await this.descendants()).length === 0);
+      await eventually("no child process", async () => {
+        last = withoutWarm(await this.descendants(), this.pid);
+        return last.length === 0;
+      });
     } catch (error) {
       throw new Error(`still there: ${JSON.stringify(last)}`, { cause: error });
     }
