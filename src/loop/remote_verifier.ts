@@ -1,5 +1,6 @@
 /**
- * Passwords as a network loop has them looked at: by the password loop, over a port.
+ * Passwords as a network loop has them looked at: by the password loop, over a port. One at a time: what waits here can be given
+ * up, what was sent is computed, however long ago its client was told that it takes too long.
  *
  * @module
  */
@@ -14,9 +15,18 @@ const WAITING_MAX = 64;
 /** How long an answer may take, in milliseconds: twice what the last of so many waits for bcrypt's cost 11. */
 const ANSWER_MS = 20_000;
 
+interface Waiting {
+  readonly password: string;
+  readonly hash: string;
+  readonly answer: PromiseWithResolvers<boolean>;
+}
+
 /** The network loop's end of `passwords.ts`. */
 export class RemoteVerifier implements Verifier {
-  readonly #waiting = new Map<number, PromiseWithResolvers<boolean>>();
+  /** In the order in which they came. */
+  readonly #waiting = new Set<Waiting>();
+  /** What the password loop works on; it stays here when it is given up. */
+  #asked: { readonly id: number; readonly answer: PromiseWithResolvers<boolean> } | null = null;
   #port: MessagePort;
   #lastId = 0;
 
@@ -43,31 +53,43 @@ export class RemoteVerifier implements Verifier {
     if (this.#waiting.size >= WAITING_MAX) {
       return Promise.reject(unavailable("too many passwords wait to be looked at"));
     }
-    const id = ++this.#lastId;
     const answer = Promise.withResolvers<boolean>();
-    this.#waiting.set(id, answer);
-    this.#port.postMessage({ id, password, hash } satisfies PasswordQuestion);
+    const waiting: Waiting = { password, hash, answer };
+    this.#waiting.add(waiting);
     const forget = after(this.#answerMs, () => {
-      this.#waiting.delete(id);
+      this.#waiting.delete(waiting);
       answer.reject(unavailable("the password loop does not answer"));
     });
+    this.#askNext();
     return answer.promise.finally(forget);
   }
 
   /** Another password loop has taken over. */
   replace(port: MessagePort): void {
     this.#port.close();
-    const lost = [...this.#waiting.values()];
-    this.#waiting.clear();
     this.#port = port;
     this.#listen(port);
-    for (const answer of lost) answer.reject(unavailable("the password loop was lost"));
+    this.#asked?.answer.reject(unavailable("the password loop was lost"));
+    this.#asked = null;
+    this.#askNext();
+  }
+
+  #askNext(): void {
+    if (this.#asked !== null) return;
+    const [next] = this.#waiting;
+    if (next === undefined) return;
+    const { password, hash, answer } = next;
+    this.#waiting.delete(next);
+    this.#asked = { id: ++this.#lastId, answer };
+    this.#port.postMessage({ id: this.#lastId, password, hash } satisfies PasswordQuestion);
   }
 
   #listen(port: MessagePort): void {
     port.onmessage = ({ data }: MessageEvent<PasswordAnswer>) => {
-      this.#waiting.get(data.id)?.resolve(data.isGood);
-      this.#waiting.delete(data.id);
+      if (data.id !== this.#asked?.id) return; // of a loop that was replaced
+      this.#asked.answer.resolve(data.isGood);
+      this.#asked = null;
+      this.#askNext();
     };
   }
 }

@@ -55,3 +55,25 @@ Deno.test("RemoteVerifier answers 503 for what was asked of a loop that is repla
   lost.close();
   next.close();
 });
+
+Deno.test("RemoteVerifier lets 64 wait, and does not send on what nobody waits for any more", async () => {
+  const { port1, port2 } = new MessageChannel();
+  const asked: PasswordQuestion[] = [];
+  const first = Promise.withResolvers<void>();
+  port2.onmessage = ({ data }: MessageEvent<PasswordQuestion>) => {
+    asked.push(data);
+    first.resolve();
+  };
+  const verifier = new RemoteVerifier(port1, 20);
+  const given = Array.from({ length: 1 + 64 }, () => verifier.verify("old", "hash"));
+  await assertRejects(() => verifier.verify("one more", "hash"), HttpError, "too many passwords");
+  await first.promise;
+  for (const { status } of await Promise.allSettled(given)) assertEquals(status, "rejected");
+
+  port2.postMessage({ id: asked[0].id, isGood: true });
+  // On a busy machine it may be given up before it is sent.
+  while (asked.length === 1) await assertRejects(() => verifier.verify("new", "hash"), HttpError);
+  assertEquals(asked.map(({ password }) => password), ["old", "new"]);
+  port1.close();
+  port2.close();
+});
