@@ -141,7 +141,7 @@ Deno.test("cache: Vary, and what is compressed", async () => {
     const plain = await ask(server, get("/s/long.sh"));
     assertEquals([field(plain, "content-encoding"), plain.content.length], [null, 2007]);
   }
-  assertEquals(await Deno.readTextFile(`${server.dir}/s/long.sh.count`), "2\n");
+  assertEquals(await Deno.readTextFile(`${server.dir}/s/long.sh.count`), "\n\n");
 });
 
 Deno.test("cache: an answer that breaks off is not kept; one that streams is, once it is whole", async () => {
@@ -162,7 +162,7 @@ Deno.test("cache: an answer that breaks off is not kept; one that streams is, on
     }
     assertEquals(textOf(await ask(server, get("/s/stream.sh"))), "run 1\nmore\n");
   }
-  assertEquals(await Deno.readTextFile(`${server.dir}/s/dies.sh.count`), "2\n");
+  assertEquals(await Deno.readTextFile(`${server.dir}/s/dies.sh.count`), "\n\n");
 });
 
 Deno.test({
