@@ -94,6 +94,31 @@ export function fitDescriptors(
 
 const REMEDY = "raise that limit (ulimit -n; LimitNOFILE= in systemd)";
 
+/**
+ * Looks whether another set of loops can be started beside the one that is there.
+ *
+ * @param known What the system said before: at worst it lacks the descriptors to be asked again.
+ * @param read Asks the system.
+ * @throws {DescriptorError} There are too few left.
+ */
+export async function requireRoom(
+  config: Config,
+  known: Descriptors,
+  read: () => Promise<Descriptors> = readDescriptors,
+): Promise<void> {
+  const { limit, open } = await read().catch((error) => {
+    if (!isShortage(error)) throw error;
+    return { limit: known.limit, open: known.limit };
+  });
+  const needed = loopsNeed(config) + SUPERVISOR;
+  const left = Math.max(0, limit - open);
+  if (left >= needed) return;
+  throw new DescriptorError(
+    `what has changed needs new loops beside the old ones, and those ${needed} open files; the system lets this program open ` +
+      `${limit}, and ${left} are left: ${REMEDY}, or reload when fewer clients are connected`,
+  );
+}
+
 /** All Workers with their sockets, and the log files. */
 function loopsNeed(config: Config): number {
   const { workers, listen, log } = config;

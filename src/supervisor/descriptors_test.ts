@@ -1,7 +1,7 @@
-import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import type { Config } from "../config/config.ts";
 import { loadConfig, NO_FLAGS } from "../config/load.ts";
-import { DescriptorError, fitDescriptors, readDescriptors, Reserve } from "./descriptors.ts";
+import { DescriptorError, fitDescriptors, readDescriptors, requireRoom, Reserve } from "./descriptors.ts";
 
 async function aConfig(): Promise<Config> {
   const cwd = await Deno.makeTempDir();
@@ -42,6 +42,28 @@ Deno.test("fitDescriptors() refuses a limit with which not even the loops can be
   const error = assertThrows(() => fitDescriptors(config, { limit: 40, open: 23 }), DescriptorError);
   assertStringIncludes(error.message, "the system lets this program open 40 files, and it needs ");
   assertStringIncludes(error.message, " at least: raise that limit (ulimit -n; LimitNOFILE= in systemd)");
+});
+
+Deno.test("requireRoom() refuses another set of loops where too few descriptors are left, or none to ask the system", async () => {
+  const config = await aConfig();
+  const known = { limit: 64, open: 23 };
+  const needed = 6 + 1 + 3;
+  await requireRoom(config, known, () => Promise.resolve({ limit: 64, open: 64 - needed }));
+  await requireRoom(config, known, () => Promise.resolve({ limit: Infinity, open: 0 }));
+  const { message } = await assertRejects(
+    () => requireRoom(config, known, () => Promise.resolve({ limit: 64, open: 64 - needed + 1 })),
+    DescriptorError,
+  );
+  assertStringIncludes(
+    message,
+    "10 open files; the system lets this program open 64, and 9 are left: raise",
+  );
+  const none = Object.assign(new Error("Too many open files (os error 24)"), { code: "EMFILE" });
+  await assertRejects(
+    () => requireRoom(config, known, () => Promise.reject(none)),
+    DescriptorError,
+    "0 are left",
+  );
 });
 
 Deno.test("readDescriptors() tells the limit of this process and what it has open", async () => {

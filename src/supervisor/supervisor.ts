@@ -16,7 +16,7 @@ import type { RecentError, ScriptsStatus, ServerStatus } from "../observe/status
 import { ConnectionCount } from "../loop/connection_count.ts";
 import { RunningScripts } from "../loop/running_scripts.ts";
 import { CertificateError, readCertificates } from "./certificates.ts";
-import { type Descriptors, fitDescriptors, readDescriptors, Reserve } from "./descriptors.ts";
+import { type Descriptors, fitDescriptors, readDescriptors, requireRoom, Reserve } from "./descriptors.ts";
 import { Figures } from "./figures.ts";
 import { ListenError, Loops, type LoopsHost, type LoopsPlan } from "./loops.ts";
 import type { LogMessage, PemPair } from "./messages.ts";
@@ -258,9 +258,12 @@ class Supervisor implements LoopsHost {
     const next = new Loops(plan, keptPorts(old, plan.config), this);
     try {
       await refuseTakenAddresses(plan.config.listen, old.config.listen);
+      this.reserve.release();
+      await requireRoom(plan.config, this.#descriptors);
       await next.start();
     } catch (error) {
       await next.stop(0);
+      this.reserve.take(old.config);
       throw error;
     }
     this.#loops = next;
