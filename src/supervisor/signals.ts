@@ -4,6 +4,9 @@
  * @module
  */
 
+import { isShortage } from "../shortage.ts";
+import { after } from "../time/timer.ts";
+
 /** What each signal asks for. */
 export interface SignalActions {
   /** SIGTERM, SIGINT: gracefully; the second time at once. */
@@ -29,21 +32,35 @@ export interface Signals {
 /**
  * Keeps Deno's debugger shut. From 2.9.2 on `deno run` answers SIGUSR1, whatever handlers there are, by opening it on this
  * port, where any user of the machine could make the supervisor do anything (denoland/deno#35738). A port that is taken it
- * leaves alone. An executable has no such thing.
+ * leaves alone: while another program has it, it is tried again and again. An executable has no such thing.
  *
- * @returns What holds the port; null where somebody else does, or nothing is to be held.
+ * @returns What holds the port, or waits for it; null where nothing is to be held.
  */
-export function holdInspectorPort(): { close(): void } | null {
+export function holdInspectorPort(
+  port: number = INSPECTOR_PORT,
+  againMs: number = INSPECTOR_AGAIN_MS,
+): { close(): void } | null {
   if (Deno.build.standalone || Deno.build.os === "windows") return null;
-  try {
-    const listener = Deno.listen({ hostname: "127.0.0.1", port: INSPECTOR_PORT });
-    refuseAll(listener);
-    return listener;
-  } catch (error) {
-    // Where there is no such address the debugger cannot be opened either.
-    if (error instanceof Deno.errors.AddrInUse || error instanceof Deno.errors.AddrNotAvailable) return null;
-    throw error;
-  }
+  let listener: Deno.TcpListener | null = null;
+  let giveUp = () => {};
+  const take = () => {
+    try {
+      listener = Deno.listen({ hostname: "127.0.0.1", port });
+      refuseAll(listener);
+    } catch (error) {
+      // Where there is no such address the debugger cannot be opened either.
+      if (error instanceof Deno.errors.AddrNotAvailable) return;
+      if (!(error instanceof Deno.errors.AddrInUse) && !isShortage(error)) throw error;
+      giveUp = after(againMs, take);
+    }
+  };
+  take();
+  return {
+    close() {
+      giveUp();
+      listener?.close();
+    },
+  };
 }
 
 async function refuseAll(listener: Deno.TcpListener): Promise<void> {
@@ -55,6 +72,7 @@ async function refuseAll(listener: Deno.TcpListener): Promise<void> {
 }
 
 const INSPECTOR_PORT = 9229;
+const INSPECTOR_AGAIN_MS = 1_000;
 
 const ACTIONS = { SIGINT: "stop", SIGTERM: "stop", SIGHUP: "reload", SIGUSR1: "reopen" } as const;
 

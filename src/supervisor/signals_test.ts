@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { holdSignals } from "./signals.ts";
+import { eventually } from "../../tests/support/deadline.ts";
+import { holdInspectorPort, holdSignals } from "./signals.ts";
 
 Deno.test({
   name: "holdSignals() keeps what comes before anybody acts on it, and passes on what comes then",
@@ -30,5 +31,22 @@ Deno.test({
     signals.close();
     clearInterval(alive);
     assertEquals(asked, ["reload", "reload"]);
+  },
+});
+
+Deno.test({
+  name: "holdInspectorPort() takes the port once nobody else has it",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    const other = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const { port } = other.addr;
+    const held = holdInspectorPort(port, 5);
+    other.close();
+    await eventually("the port is held", async () => {
+      const connection = await Deno.connect({ hostname: "127.0.0.1", port }).catch(() => null);
+      connection?.close();
+      return connection !== null;
+    });
+    held?.close();
   },
 });
