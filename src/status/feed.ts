@@ -40,7 +40,7 @@ export class StatusFeed {
   watch(): Source {
     const viewer = new Viewer((gone) => this.#viewers.delete(gone));
     this.#viewers.add(viewer);
-    this.#source.ask(HISTORY_STEPS).then((status) => viewer.give(encodeEvent(status)));
+    this.#source.ask(HISTORY_STEPS).then((status) => viewer.begin(encodeEvent(status)));
     if (!this.#isTicking) {
       this.#isTicking = true;
       this.#after(INTERVAL_MS, () => this.#tick());
@@ -74,7 +74,7 @@ class Viewer implements Source {
   readonly #gone: (viewer: Viewer) => void;
   /** The first event has the past and is not to be replaced. */
   #first: Uint8Array<ArrayBuffer> | null = null;
-  #hasFirst = false;
+  #hasBegun = false;
   #latest: Uint8Array<ArrayBuffer> | null = null;
   #isEnded = false;
   #waiting: ((bytes: Uint8Array<ArrayBuffer> | null) => void) | null = null;
@@ -83,13 +83,16 @@ class Viewer implements Source {
     this.#gone = gone;
   }
 
+  begin(past: Uint8Array<ArrayBuffer>): void {
+    this.#hasBegun = true;
+    this.#first = past;
+    this.#wake();
+  }
+
+  /** Before the first there is nothing that this could add to: it is dropped. */
   give(event: Uint8Array<ArrayBuffer>): void {
-    if (!this.#hasFirst) {
-      this.#hasFirst = true;
-      this.#first = event;
-    } else {
-      this.#latest = event;
-    }
+    if (!this.#hasBegun) return;
+    this.#latest = event;
     this.#wake();
   }
 

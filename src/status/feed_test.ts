@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { aStatus } from "../observe/status_fixture.ts";
+import type { ServerStatus } from "../observe/status.ts";
 import type { Source } from "../handlers/handler.ts";
 import { StatusFeed } from "./feed.ts";
 
@@ -53,6 +54,29 @@ test("StatusFeed gives who reads slowly the past and then the latest only", asyn
   await settled();
   for (let i = 0; i < 5; i++) await bench.tick();
   assertEquals([await uptime(slow), await uptime(slow)], [1, 6]);
+});
+
+test("StatusFeed begins with the past, though a tick that was under way is answered first", async () => {
+  const questions: { steps: number; answer: PromiseWithResolvers<ServerStatus> }[] = [];
+  let tick = () => {};
+  const feed = new StatusFeed({
+    ask(steps) {
+      const answer = Promise.withResolvers<ServerStatus>();
+      questions.push({ steps, answer });
+      return answer.promise;
+    },
+  }, (_ms, callback) => tick = callback);
+  const answer = async (index: number) => {
+    questions[index].answer.resolve(aStatus({ uptimeMs: index * 1000 }));
+    await settled();
+  };
+  feed.watch();
+  tick();
+  const late = feed.watch();
+  assertEquals(questions.map(({ steps }) => steps), [300, 3, 300]);
+  await answer(1);
+  await answer(2);
+  assertEquals(await uptime(late), 2);
 });
 
 test("StatusFeed stops when nobody looks, and begins anew", async () => {
