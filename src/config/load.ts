@@ -12,7 +12,6 @@ import { FaultList, pathInFile, type SourceFile } from "./fault_list.ts";
 import { resolveFrom } from "../paths.ts";
 import { formatKeyPath, type KeyPath } from "./places.ts";
 import { FILE, type FileInput } from "./schema.ts";
-import { unsupportedKeys } from "./unsupported.ts";
 
 export { type ConfigFlags, DEFAULT_FILE, NO_FLAGS } from "./build.ts";
 
@@ -29,8 +28,6 @@ export interface LoadInput {
   readonly env: { get(name: string): string | undefined };
   /** The working directory, absolute. */
   readonly cwd: string;
-  /** The keys that are refused because the program cannot honour them; its own list without. */
-  readonly unsupported?: ReadonlySet<string>;
   /** Whether places are wanted in the configuration too; it costs 60 ms. */
   readonly places?: boolean;
 }
@@ -69,9 +66,6 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
     source = { name, text: read.text, value: read.value };
   }
   const faults = new FaultList(source);
-  for (const key of unsupportedKeys(source?.value, input.unsupported)) {
-    faults.error(key, "is not available in this version", "key");
-  }
   const { output, isPartial } = validate(source?.value ?? {}, faults);
   if (output === null) return { faults: await faults.faults() };
 

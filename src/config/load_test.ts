@@ -18,9 +18,6 @@ async function withFolder(fn: (folder: string) => Promise<void>): Promise<void> 
   }
 }
 
-/** What the program cannot honour yet is no matter of these tests. */
-const ALL_SUPPORTED: ReadonlySet<string> = new Set();
-
 async function load(
   folder: string,
   yaml: string | null,
@@ -33,7 +30,6 @@ async function load(
     env: { get: () => undefined },
     cwd: folder,
     places: true,
-    unsupported: ALL_SUPPORTED,
   });
 }
 
@@ -616,20 +612,6 @@ routes:
       "pollux.yaml:4:24: routes[1].files: there is no folder FOLDER/nope",
       "pollux.yaml:5:5: routes[2]: has no handler: add one of files, cgi, fastcgi, scgi, redirect, respond, status",
       "pollux.yaml:6:22: routes[3].cgi: there is no folder or program FOLDER/nope",
-    ]);
-  }));
-
-Deno.test("what this version cannot honour is refused, not ignored", () =>
-  withFolder(async (folder) => {
-    await Deno.writeTextFile(`${folder}/pollux.yaml`, "root: static\nworkers: 2\n");
-    const result = await loadConfig({
-      file: null,
-      env: { get: () => undefined },
-      cwd: folder,
-      unsupported: new Set(["top.workers"]),
-    });
-    assertEquals("faults" in result ? result.faults.map(formatFault) : null, [
-      "pollux.yaml:2:1: workers: is not available in this version",
     ]);
   }));
 

@@ -17,7 +17,6 @@ import {
   TOP,
 } from "./schema.ts";
 import type { Keys } from "./types.ts";
-import { UNSUPPORTED } from "./unsupported.ts";
 
 const BLOCKS: Readonly<Record<string, Keys>> = {
   top: TOP,
@@ -68,12 +67,4 @@ pure("blocks that hold for the whole server have a default for each key", () => 
 
 pure("an empty file is a valid one", () => {
   assertEquals(v.safeParse(FILE, {}).success, true);
-});
-
-pure("every key that is not available yet is a key of the schema", () => {
-  for (const pattern of UNSUPPORTED) {
-    const [, where, name] = /^(\w+)\.(\w+)(?:=\w+)?$/.exec(pattern) ?? [];
-    const keys = where === "route" ? HANDLERS.cgi : BLOCKS[where] ?? BLOCKS[`${where} route`];
-    assert(keys !== undefined && Object.hasOwn(keys, name), pattern);
-  }
 });

@@ -23,7 +23,6 @@ async function warningsOf(
       env: { get: () => undefined },
       cwd: folder,
       places: true,
-      unsupported: new Set(),
     });
     assert("config" in loaded);
     const warnings = findWarnings(loaded.config, {
