@@ -503,6 +503,11 @@ const FAULTS: readonly (readonly [yaml: string, faults: readonly string[]])[] = 
   ["routes: [{ path: / }]\n", [
     "1:10: routes[0]: has no handler: add one of files, cgi, fastcgi, scgi, redirect, respond, status",
   ]],
+  ["routes: [{ path: /, respnd: hello, methds: [GET] }]\n", [
+    "1:10: routes[0]: has no handler: add one of files, cgi, fastcgi, scgi, redirect, respond, status",
+    "1:21: routes[0].respnd: no such key; did you mean respond?",
+    "1:36: routes[0].methds: no such key; did you mean methods?",
+  ]],
   ["routes: [{ path: /, files: static, cgi: cgi-bin }]\n", [
     "1:10: routes[0]: has 2 handlers, files and cgi: a route has one; make another route",
   ]],
@@ -611,6 +616,7 @@ routes:
       'pollux.yaml:3:13: routes[0].path: "x": a path of URLs begins with a slash; write /x',
       "pollux.yaml:4:24: routes[1].files: there is no folder FOLDER/nope",
       "pollux.yaml:5:5: routes[2]: has no handler: add one of files, cgi, fastcgi, scgi, redirect, respond, status",
+      "pollux.yaml:5:17: routes[2].filez: no such key; did you mean files?",
       "pollux.yaml:6:22: routes[3].cgi: there is no folder or program FOLDER/nope",
     ]);
   }));

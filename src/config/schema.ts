@@ -42,6 +42,7 @@ import {
   text,
   toggle,
   type Type,
+  unknownKey,
   urlPath,
   withShape,
 } from "./types.ts";
@@ -481,9 +482,24 @@ function noSingleHandler(input: unknown, names: readonly HandlerName[]): Type<ne
     v.unknown(),
     v.rawTransform<unknown, never>(({ addIssue, NEVER }) => {
       addIssue({ message });
+      if (names.length === 0) addUnknownKeys(input, addIssue);
       return NEVER;
     }),
   );
+}
+
+/** The handler that is missing may be there, written wrong. */
+function addUnknownKeys(route: unknown, addIssue: (issue: v.RawTransformIssueInfo<unknown>) => void): void {
+  if (typeof route !== "object" || route === null || Array.isArray(route)) return;
+  const input: Record<string, unknown> = { ...route };
+  const known = [...new Set(Object.values(HANDLERS).flatMap((keys) => Object.keys(keys)))];
+  for (const name of Object.keys(input)) {
+    if (known.includes(name)) continue;
+    addIssue({
+      message: unknownKey(name, known),
+      path: [{ type: "object", origin: "key", input, key: name, value: input[name] }],
+    });
+  }
 }
 
 function routeTypeOf(handler: HandlerName): Type<RouteInput> {
