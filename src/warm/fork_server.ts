@@ -11,7 +11,7 @@
 import type { ScriptSpec, WarmServer, WarmStart } from "../cgi/run.ts";
 import type { Logger } from "../observe/logger.ts";
 import type { Clock, Deadline } from "../time/clock.ts";
-import { delay } from "../time/timer.ts";
+import { within } from "../time/timer.ts";
 import { WarmChild } from "./child.ts";
 import { type ControlMessage, ControlReader } from "./control.ts";
 import type { Inputs } from "./inputs.ts";
@@ -23,6 +23,9 @@ type Bytes = Uint8Array<ArrayBuffer>;
 /** How long a request waits for a child to begin, before it is run otherwise, in milliseconds. */
 const BEGIN_MS = 2_000;
 
+/** How long a request that was taken back waits for a child to let go of it, in milliseconds. */
+const LET_GO_MS = 3_000;
+
 /** How long a server may take to end once it was asked to and has no child left, in milliseconds. */
 const END_MS = 1_000;
 
@@ -32,6 +35,9 @@ const BEGUN_BYTES = 12;
 /** Room in a server's environment, in bytes, where its children write by what their request is known. */
 const ROOM_NAME = "POLLUX_WARM";
 const ROOM_BYTES = 12_288;
+
+/** Of so many children is kept what was said before their first line was read: more than ever begin at once. */
+const EARLY_MAX = 1024;
 
 /** Of so many scripts it is remembered that it was said why they do not run warm. */
 const TOLD_MAX = 1024;
@@ -69,6 +75,10 @@ export class ForkServer {
   readonly #process: Deno.ChildProcess;
   readonly #lifeLine: WritableStreamDefaultWriter<Bytes>;
   readonly #children = new Map<number, WarmChild>();
+  /** Requests that no child has begun yet. */
+  #orders = 0;
+  /** When a child last took a request, or let go of one, in milliseconds of the clock. */
+  #answeredMs = 0;
   /** What was said of children before their first line was read. */
   readonly #early = new Map<number, ControlMessage[]>();
   /** Scripts of running children, by pid, for the log. */
@@ -127,6 +137,8 @@ export class ForkServer {
       (token) => encodeJob(spec, this.#spec.program, args, token),
       spec.hasInput,
     );
+    this.#orders++;
+    child.then(() => this.#settled(order), () => this.#settled(order));
     return { child, giveUp: () => order.giveUp() };
   }
 
@@ -139,14 +151,40 @@ export class ForkServer {
   /** Ends it now that no child runs any more. */
   async end(): Promise<void> {
     this.retire();
-    await Promise.race([this.ended, delay(END_MS)]);
-    if (this.#isOver) return;
-    this.#process.kill("SIGKILL");
+    if (await within(this.ended.then(() => true), END_MS)) return;
+    this.#kill();
     await this.ended;
   }
 
+  /** Ends it at once. */
+  #kill(): void {
+    try {
+      this.#process.kill("SIGKILL");
+    } catch (error) {
+      // It has ended already.
+      if (!(error instanceof TypeError)) throw error;
+    }
+  }
+
+  /** A request is a child's now, or nobody's. */
+  #settled(order: Order): void {
+    this.#orders--;
+    // Nobody waits for those of whom was spoken.
+    if (this.#orders === 0) this.#early.clear();
+    if (!order.isAbandoned) {
+      this.#answeredMs = this.#host.clock.now();
+      return;
+    }
+    if (this.#isOver || this.#answeredMs >= order.unwantedMs) return;
+    this.#retired(`no child of it has answered for ${LET_GO_MS / 1000} s, it is ended`);
+    this.#kill();
+  }
+
   async #live(): Promise<void> {
-    const [status] = await Promise.all([this.#process.status, this.#readControl(), this.#readErrors()]);
+    const read = Promise.all([this.#readControl(), this.#readErrors()]);
+    const status = await this.#process.status;
+    // Something that it has started may hold its pipes for longer.
+    await within(read, END_MS);
     this.#isOver = true;
     this.#retired(`it ended with ${status.signal ?? `status ${status.code}`}`);
     for (const child of this.#children.values()) child.lose();
@@ -172,7 +210,7 @@ export class ForkServer {
         "error",
         `warm ${this.#spec.kind}: something else wrote to the server (${error.message}), it is ended`,
       );
-      this.#process.kill("SIGKILL");
+      this.#kill();
     }
   }
 
@@ -211,9 +249,7 @@ export class ForkServer {
     const { pid } = message;
     const child = this.#children.get(pid);
     if (child === undefined) {
-      const early = this.#early.get(pid);
-      if (early === undefined) this.#early.set(pid, [message]);
-      else early.push(message);
+      this.#keep(message);
       return;
     }
     switch (message.kind) {
@@ -233,6 +269,21 @@ export class ForkServer {
     }
   }
 
+  /** Keeps what is said of a child until its first line is read; one that ended just before that line never has one. */
+  #keep(message: Extract<ControlMessage, { readonly pid: number }>): void {
+    if (this.#orders === 0) return;
+    const early = this.#early.get(message.pid);
+    if (early !== undefined) {
+      early.push(message);
+      return;
+    }
+    for (const [oldest] of this.#early) {
+      if (this.#early.size < EARLY_MAX) break;
+      this.#early.delete(oldest);
+    }
+    this.#early.set(message.pid, [message]);
+  }
+
   #tellPlain(script: string, reason: string): void {
     if (this.#told.has(script) || this.#told.size >= TOLD_MAX) return;
     this.#told.add(script);
@@ -245,7 +296,11 @@ type Begun = (pid: number, output: Deno.Conn, first: Bytes, input: Deno.Conn | n
 
 /** A request on its way to a child. */
 class Order implements Deadline {
-  readonly deadlineMs: number;
+  deadlineMs: number;
+  /** When it was taken back, in milliseconds of the clock. */
+  unwantedMs = Infinity;
+  /** Nobody has let go of it, and nobody waits for that any more. */
+  isAbandoned = false;
   readonly #host: ForkServerHost;
   readonly #begun: Begun;
   #connection: Deno.Conn | null = null;
@@ -259,14 +314,22 @@ class Order implements Deadline {
   }
 
   expire(): void {
-    this.giveUp();
+    if (!this.#isUnwanted) {
+      this.giveUp();
+      return;
+    }
+    // A child that has not looked yet finds that nobody wants it, and one that has cannot say any more that it begins.
+    this.isAbandoned = true;
+    this.#host.clock.remove(this);
+    this.#connection?.close();
   }
 
   /** Takes it back: by closing its own side, which a child looks at before it begins. */
   giveUp(): void {
     if (this.#isUnwanted) return;
     this.#isUnwanted = true;
-    this.#host.clock.remove(this);
+    this.unwantedMs = this.#host.clock.now();
+    this.deadlineMs = this.unwantedMs + LET_GO_MS;
     this.#stopWaiting?.();
     // It fails where the other side has closed it already.
     this.#connection?.closeWrite().catch(() => {});
@@ -295,7 +358,7 @@ class Order implements Deadline {
         expected?.connection ?? null,
       );
       if (child === null) {
-        connection.close();
+        if (!this.isAbandoned) connection.close();
         // One that has come for its input before it saw that nobody wants it has left that here.
         expected?.connection.then((input) => input.close());
       }

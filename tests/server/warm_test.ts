@@ -428,3 +428,25 @@ Deno.test("a request that is given up while it waits to begin leaves no descript
   await answers;
   await eventually("no descriptor more", async () => await descriptorCount(server.pid) <= before);
 });
+
+Deno.test("a fork server that takes nothing is ended, and its requests are run plainly", async () => {
+  await using server = await start(
+    { "scripts/parent.py": page("import os; print(os.getppid())") },
+    "",
+    "cgi: { max_processes: 1 }\n",
+  );
+  const ask = async () => Number(await text(server, "/warm/parent.py"));
+  const fork = await ask();
+  const family = (await server.family(4)).map(({ pid }) => pid);
+  assert(family.includes(fork));
+  try {
+    for (const pid of family) Deno.kill(pid, "SIGSTOP");
+    assertNotEquals(await ask(), fork);
+    await server.stderrMatch(/warm python: no child of it has answered for 3 s, it is ended/);
+    // The only place is free again.
+    assertNotEquals(await ask(), fork);
+    await eventually("the end of it", async () => (await stillRunning([fork])).length === 0);
+  } finally {
+    for (const { pid } of await stillRunning(family)) Deno.kill(pid, "SIGKILL");
+  }
+});
