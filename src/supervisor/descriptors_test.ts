@@ -54,10 +54,12 @@ Deno.test("requireRoom() refuses another set of loops where too few descriptors 
     () => requireRoom(config, known, () => Promise.resolve({ limit: 64, open: 64 - needed + 1 })),
     DescriptorError,
   );
+  assertStringIncludes(message, "what has changed needs new loops beside the old ones, and those 10");
   assertStringIncludes(
     message,
-    "10 open files; the system lets this program open 64, and 9 are left: raise",
+    "open files; the system lets this program open 64, and 9 are left: raise that limit",
   );
+  assertStringIncludes(message, ", or reload when fewer clients are connected");
   const none = Object.assign(new Error("Too many open files (os error 24)"), { code: "EMFILE" });
   await assertRejects(
     () => requireRoom(config, known, () => Promise.reject(none)),
