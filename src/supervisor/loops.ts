@@ -253,7 +253,7 @@ export class Loops {
     this.#isStopping = true;
     const loops = [...this.#networks];
     for (const { worker } of loops) post(worker, { kind: "drain" });
-    const isDone = await within(Promise.all(loops.map(({ drained }) => drained.promise)), deadlineMs);
+    const isDone = await isDoneWithin(Promise.all(loops.map(({ drained }) => drained.promise)), deadlineMs);
     if (!isDone) this.stopNow();
     this.#isOver = true;
     await this.#endScripts();
@@ -288,7 +288,7 @@ export class Loops {
     const script = this.#script;
     if (script === null) return;
     script.worker.postMessage({ kind: "stop" } satisfies ToScript);
-    const isDone = await within(script.drained.promise, SCRIPTS_GONE_MS + this.config.cgi.killGraceMs);
+    const isDone = await isDoneWithin(script.drained.promise, SCRIPTS_GONE_MS + this.config.cgi.killGraceMs);
     if (!isDone) await this.#endOrphans(script.pids);
   }
 
@@ -622,7 +622,7 @@ function realPath(path: string): string {
 }
 
 /** Whether `promise` resolves within `ms`. */
-async function within(promise: Promise<unknown>, ms: number): Promise<boolean> {
+async function isDoneWithin(promise: Promise<unknown>, ms: number): Promise<boolean> {
   if (ms === Infinity) return await promise.then(() => true);
   const late = Promise.withResolvers<false>();
   const timer = setTimeout(() => late.resolve(false), ms);
