@@ -464,9 +464,10 @@ BEGIN {
     my $is_told = ($seen{$job{script}} // '') eq $stamp || $stamp eq '' || length $job{script} > $NOTICE_MAX
       || $job{script} =~ /\n/;
     $SIG{URG} = 'DEFAULT';
-    write_all($connection, sprintf "%011d\n", $$) or die;
-    syswrite $notices[1], $is_told ? "$$ = \n" : "$$ + $job{script}\n";
     mark();
+    # The server first: the end of a child that has begun has to be told, the end of one that has not is nobody's.
+    syswrite $notices[1], $is_told ? "$$ = \n" : "$$ + $job{script}\n";
+    write_all($connection, sprintf "%011d\n", $$) or die;
     %ENV = @{$job{env}};
   }
 

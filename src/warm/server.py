@@ -662,14 +662,16 @@ def prepare(server, job):
     path = os.fsencode(job.script)
     is_told = is_known or len(path) > NOTICE_MAX or b"\n" in path
     _signal.signal(_signal.SIGURG, _signal.SIG_DFL)
-    connection.sendall(b"%011d\n" % pid)
-    os.write(server.noticing, b"%d %s\n" % (pid, b"= " if is_told else b"+ " + path))
     mark(server.room, job.marks)
     if settings.limits:
+        # A limit that cannot be set ends this child: where the script is run plainly, it is said why.
         import resource
         for name, value in settings.limits:
             number = getattr(resource, "RLIMIT_" + name)
             resource.setrlimit(number, (value, value))
+    # The server first: the end of a child that has begun has to be told, the end of one that has not is nobody's.
+    os.write(server.noticing, b"%d %s\n" % (pid, b"= " if is_told else b"+ " + path))
+    connection.sendall(b"%011d\n" % pid)
 
 
 def mark(room, marks):

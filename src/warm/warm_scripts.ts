@@ -96,7 +96,7 @@ export class WarmScripts {
       this.#living.set(index, server);
       server.ended.then(() => {
         this.#living.delete(index);
-        removeSocket(serverSocket(folder, index));
+        this.#removeSocket(serverSocket(folder, index));
       });
       return server;
     } catch (error) {
@@ -107,6 +107,17 @@ export class WarmScripts {
       );
       this.#restUntilMs.set(spec.key, clock.now() + REST_MS);
       return null;
+    }
+  }
+
+  /** Another server's socket can only take its place once it is gone. */
+  #removeSocket(path: string): void {
+    try {
+      Deno.removeSync(path);
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      if (error instanceof Deno.errors.NotFound) return;
+      this.#host.log.log("error", `warm: ${path} cannot be removed: ${error.message}`);
     }
   }
 
@@ -127,14 +138,6 @@ export class WarmScripts {
       this.#inputs = "impossible";
       return null;
     }
-  }
-}
-
-function removeSocket(path: string): void {
-  try {
-    Deno.removeSync(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }
 

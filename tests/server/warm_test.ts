@@ -301,6 +301,19 @@ Deno.test("priority, mask and limits of a route hold for warm scripts", async ()
   assertEquals(await text(server, "/plain/held.py"), held);
 });
 
+Deno.test("a limit that cannot be set is told for warm scripts as for plain ones", async () => {
+  // Above what the system has for anybody (fs.nr_open).
+  await using server = await start(
+    { "scripts/ok.py": page("print('ok')") },
+    "    limits: { files: 4000000000 }\n",
+  );
+  for (const route of ["plain", "warm"]) {
+    assertEquals((await ask(server, get(`/${route}/ok.py`))).status, 502);
+  }
+  await server.stop();
+  assertEquals(server.stderr.match(/ok\.py\[\d+\]: prlimit: failed to set/g)?.length, 2);
+});
+
 Deno.test("standard error of warm scripts is a pipe of their own", async () => {
   await using server = await start({
     "scripts/errors.py": page(
