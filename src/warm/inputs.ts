@@ -6,10 +6,17 @@
  * @module
  */
 
-import { delay } from "../time/timer.ts";
+import { delay, within } from "../time/timer.ts";
 
 /** How many bytes a token has, all ASCII. */
 const TOKEN_BYTES = 24;
+/**
+ * How long a connection has for its token, in milliseconds: twice this. In between this loop has looked what has come, so that
+ * nobody is late because it stood still itself.
+ */
+const TOKEN_MS = 1_000;
+/** Of so many connections the token is awaited at once; others wait in the system's queue. */
+const NAMELESS_MAX = 64;
 /** Out of descriptors `accept` fails at once, each time: it is tried again after this long, in milliseconds. */
 const PAUSE_MS = 50;
 
@@ -19,6 +26,9 @@ export class Inputs {
   readonly #secret = randomHex(8);
   readonly #expected = new Map<string, (connection: Deno.Conn) => void>();
   #lastToken = 0;
+  #nameless = 0;
+  /** Goes on accepting; null: nobody waits for that. */
+  #wake: (() => void) | null = null;
 
   /**
    * Listens from now on.
@@ -47,6 +57,7 @@ export class Inputs {
 
   async #accept(): Promise<void> {
     for (;;) {
+      if (this.#nameless >= NAMELESS_MAX) await new Promise<void>((resolve) => this.#wake = resolve);
       let connection: Deno.Conn;
       try {
         connection = await this.#listener.accept();
@@ -61,20 +72,29 @@ export class Inputs {
   }
 
   async #take(connection: Deno.Conn): Promise<void> {
-    const bytes = new Uint8Array(TOKEN_BYTES);
-    let length = 0;
-    while (length < bytes.length) {
-      // A child that ends in between has nothing to be given.
-      const count = await connection.read(bytes.subarray(length)).catch(() => null);
-      if (count === null) return connection.close();
-      length += count;
-    }
-    const token = new TextDecoder().decode(bytes);
-    const take = this.#expected.get(token);
+    this.#nameless++;
+    const reading = readToken(connection);
+    const token = await within(reading, TOKEN_MS) ?? await within(reading, TOKEN_MS);
+    this.#nameless--;
+    this.#wake?.();
+    this.#wake = null;
+    const take = token === null ? undefined : this.#expected.get(token);
+    if (token === null || take === undefined) return connection.close();
     this.#expected.delete(token);
-    if (take === undefined) connection.close();
-    else take(connection);
+    take(connection);
   }
+}
+
+/** The first that comes; null: it does not. Never rejects. */
+async function readToken(connection: Deno.Conn): Promise<string | null> {
+  const bytes = new Uint8Array(TOKEN_BYTES);
+  for (let length = 0; length < bytes.length;) {
+    // A child that ends in between has nothing to be given.
+    const count = await connection.read(bytes.subarray(length)).catch(() => null);
+    if (count === null) return null;
+    length += count;
+  }
+  return new TextDecoder().decode(bytes);
 }
 
 function randomHex(bytes: number): string {
