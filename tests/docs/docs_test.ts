@@ -7,7 +7,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { fromFileUrl } from "@std/path";
 import { TRANSITIONS } from "../../src/client/states.ts";
-import { generated } from "../../tasks/generate.ts";
+import { generated } from "../../.ci/tasks/generate.ts";
 
 const REPOSITORY = new URL("../../", import.meta.url);
 const DOCUMENTS = [
@@ -57,7 +57,7 @@ for (const document of DOCUMENTS) {
   Deno.test(`${document}: each folder and file of the source that it names is there`, () => {
     const names = matches(
       read(document),
-      /`((?:src|tests|cgi-bin|static|bench|docs|tasks|packaging)\/?[\w./-]*)`/g,
+      /`((?:src|tests|cgi-bin|static|bench|docs|\.ci)\/?[\w./-]*)`/g,
     );
     // A newcomer's own script is the one that is not there.
     const missing = names.filter((name) => name !== "cgi-bin/mine.sh" && !exists(new URL(name, REPOSITORY)));
@@ -112,5 +112,5 @@ for (const [name, text] of Object.entries(generated())) {
 }
 
 Deno.test("docs/systemd.md shows the unit of the package", () => {
-  assertStringIncludes(read("docs/systemd.md"), `\`\`\`ini\n${read("packaging/pollux.service")}\`\`\`\n`);
+  assertStringIncludes(read("docs/systemd.md"), `\`\`\`ini\n${read(".ci/packaging/pollux.service")}\`\`\`\n`);
 });

@@ -5,7 +5,7 @@
  */
 
 import { assertEquals } from "@std/assert";
-import { allMessages, ungrouped } from "../../tasks/messages.ts";
+import { allMessages, ungrouped } from "../../.ci/tasks/messages.ts";
 
 const REPOSITORY = new URL("../../", import.meta.url);
 

@@ -6,10 +6,10 @@
  */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { debianPackage } from "../../tasks/release/debian.ts";
-import { settings } from "../../tasks/release/executables.ts";
-import { filesBeside, ociImage } from "../../tasks/release/oci.ts";
-import { sha256 } from "../../tasks/release/tar.ts";
+import { debianPackage } from "../../.ci/tasks/release/debian.ts";
+import { settings } from "../../.ci/tasks/release/executables.ts";
+import { filesBeside, ociImage } from "../../.ci/tasks/release/oci.ts";
+import { sha256 } from "../../.ci/tasks/release/tar.ts";
 import { within } from "../support/deadline.ts";
 
 const EXECUTABLE = Deno.env.get("POLLUX") ?? "";
@@ -210,7 +210,7 @@ Deno.test({
 });
 
 Deno.test("the manual pages are roff without faults, and name every command and key", async () => {
-  const { commandPage, configurationPage } = await import("../../tasks/release/manual.ts");
+  const { commandPage, configurationPage } = await import("../../.ci/tasks/release/manual.ts");
   assertMatch(commandPage(version), /^\.BR? pollux check/m);
   assertMatch(configurationPage(version), /^\.BR queue_timeout /m);
   if (!await isThere("groff")) return;

@@ -26,8 +26,8 @@ import {
   TIMEOUTS,
   TLS,
   TOP,
-} from "../src/config/schema.ts";
-import { type Keys, shapeOf, type Type } from "../src/config/types.ts";
+} from "../../src/config/schema.ts";
+import { type Keys, shapeOf, type Type } from "../../src/config/types.ts";
 import * as v from "valibot";
 
 /** A key, told. */

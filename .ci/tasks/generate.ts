@@ -4,11 +4,11 @@
  * @module
  */
 
-import { jsonSchema } from "../src/config/json_schema.ts";
+import { jsonSchema } from "../../src/config/json_schema.ts";
 import { messagesPage } from "./messages.ts";
 import { referencePage } from "./reference.ts";
 
-const DOCS = new URL("../docs/", import.meta.url);
+const DOCS = new URL("../../docs/", import.meta.url);
 
 /** The generated documents, by their name in docs/. */
 export function generated(): Readonly<Record<string, string>> {

@@ -5,9 +5,9 @@
  * @module
  */
 
-import { completionScript } from "../../src/cli/completions.ts";
-import { samples } from "../../src/cli/samples.ts";
-import { jsonSchema } from "../../src/config/json_schema.ts";
+import { completionScript } from "../../../src/cli/completions.ts";
+import { samples } from "../../../src/cli/samples.ts";
+import { jsonSchema } from "../../../src/config/json_schema.ts";
 import { commandPage, configurationPage } from "./manual.ts";
 import { ar, type Entry, gzip, tar, withFolders } from "./tar.ts";
 
@@ -67,7 +67,7 @@ async function content({ executable, version }: DebianInput): Promise<Entry[]> {
     text("usr/share/bash-completion/completions/pollux", completionScript("bash")),
     text("usr/share/zsh/vendor-completions/_pollux", completionScript("zsh")),
     text("usr/share/fish/vendor_completions.d/pollux.fish", completionScript("fish")),
-    text("usr/share/doc/pollux/copyright", Deno.readTextFileSync(new URL("../LICENSE", PACKAGING))),
+    text("usr/share/doc/pollux/copyright", Deno.readTextFileSync(new URL("../../LICENSE", PACKAGING))),
     await page("man1/pollux.1", commandPage(version)),
     await page("man5/pollux.yaml.5", configurationPage(version)),
   ];

@@ -4,9 +4,9 @@
  * @module
  */
 
-import { COMMANDS } from "../../src/cli/commands.ts";
-import type { Command } from "../../src/cli/command.ts";
-import { COMMON_FLAGS, type Flag } from "../../src/cli/flags.ts";
+import { COMMANDS } from "../../../src/cli/commands.ts";
+import type { Command } from "../../../src/cli/command.ts";
+import { COMMON_FLAGS, type Flag } from "../../../src/cli/flags.ts";
 import { sections } from "../reference.ts";
 
 /** pollux(1). */

@@ -6,9 +6,9 @@
  */
 
 import { join } from "@std/path";
-import { Browser, type Page } from "../tests/support/browser.ts";
-import { ask, get } from "../tests/support/raw.ts";
-import { REPOSITORY, TestServer } from "../tests/support/server.ts";
+import { Browser, type Page } from "../../tests/support/browser.ts";
+import { ask, get } from "../../tests/support/raw.ts";
+import { REPOSITORY, TestServer } from "../../tests/support/server.ts";
 
 const FOLDER = join(REPOSITORY, "docs", "screenshots");
 

@@ -5,7 +5,7 @@
  * @module
  */
 
-const SOURCE = new URL("../src/", import.meta.url);
+const SOURCE = new URL("../../src/", import.meta.url);
 
 /** A group of messages: what it is about, where they are read, and the files that say them. */
 type Group = readonly [title: string, text: string, files: readonly string[]];

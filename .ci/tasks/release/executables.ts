@@ -13,7 +13,7 @@ export const TARGETS: Readonly<Record<string, string>> = {
   "windows-x64": "x86_64-pc-windows-msvc",
 };
 
-const PROJECT = new URL("../../", import.meta.url);
+const PROJECT = new URL("../../../", import.meta.url);
 
 /** What deno.json says. */
 export function settings(): { readonly version: string; readonly compile: readonly string[] } {

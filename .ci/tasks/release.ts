@@ -11,7 +11,7 @@ import { commandPage, configurationPage } from "./release/manual.ts";
 import { filesBeside, ociImage } from "./release/oci.ts";
 import { sha256 } from "./release/tar.ts";
 
-const DIST = new URL("../dist/", import.meta.url);
+const DIST = new URL("../../dist/", import.meta.url);
 
 /** The architectures of Linux, by the name that Debian and OCI have for them. */
 const ARCHITECTURES: Readonly<Record<string, string>> = { "linux-x64": "amd64", "linux-arm64": "arm64" };
