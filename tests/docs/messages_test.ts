@@ -29,6 +29,7 @@ const BEYOND_TESTS: ReadonlySet<string> = new Set([
   "network loop … cannot be replaced: …; the server ends",
   "loops died … times within … s; the server ends, the last died of: …",
   // A file or folder that changes within the moment between two looks.
+  "warm: … cannot be removed: …",
   "… has gone meanwhile",
   "… became a folder",
   "… did not stay the same file",

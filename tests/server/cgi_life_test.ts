@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch, assertNotMatch } from "@std/assert";
 import { Socket } from "node:net";
 import { join } from "@std/path";
 import { eventually, within } from "../support/deadline.ts";
-import { outputOf, runningWith } from "../support/processes.ts";
+import { descriptorCount, outputOf, runningWith } from "../support/processes.ts";
 import {
   ask,
   field,
@@ -564,8 +564,7 @@ Deno.test("scripts that come and go leave no zombie and no descriptor", async ()
     }
     await server.childless();
   };
-  const descriptors = async () =>
-    Number((await outputOf("sh", ["-c", `ls /proc/${server.pid}/fd | wc -l`])).trim());
+  const descriptors = () => descriptorCount(server.pid);
   await rounds(3);
   if (Deno.build.os !== "linux") return await rounds(10);
   const before = await descriptors();
