@@ -207,24 +207,25 @@ Deno.test("uploads", async (t) => {
   });
 
   await t.step("of many who would be first one is, and of many who replace one tag one does", async () => {
-    const race = async (path: string, line: string): Promise<number[]> => {
+    const race = async (path: string, line: string, mark: string): Promise<number[]> => {
       const clients = await Promise.all(Array.from({ length: 8 }, () => server.connect()));
       try {
         // All have begun before any is complete.
         for (const [i, client] of clients.entries()) {
-          await client.send(request("PUT", path, `${i}!`, line).slice(0, -1));
+          await client.send(request("PUT", path, `${i}${mark}`, line).slice(0, -1));
         }
-        await Promise.all(clients.map((client) => client.send("!")));
+        await Promise.all(clients.map((client) => client.send(mark)));
         return (await Promise.all(clients.map((client) => client.readResponse()))).map(({ status }) => status)
           .sort();
       } finally {
         for (const client of clients) client.close();
       }
     };
-    assertEquals(await race("/up/race.txt", "If-None-Match: *"), [201, ...Array(7).fill(412)]);
+    assertEquals(await race("/up/race.txt", "If-None-Match: *", "!"), [201, ...Array(7).fill(412)]);
     const etag = field(await ask(server, get("/up/race.txt")), "etag");
-    assertEquals(await race("/up/race.txt", `If-Match: ${etag}`), [204, ...Array(7).fill(412)]);
-    assertMatch(read("race.txt"), /^[0-7]!$/);
+    // Other content, and so another tag: who has the same content as was there may well replace it twice.
+    assertEquals(await race("/up/race.txt", `If-Match: ${etag}`, "?"), [204, ...Array(7).fill(412)]);
+    assertMatch(read("race.txt"), /^[0-7]\?$/);
     await nothingLeft();
   });
 
