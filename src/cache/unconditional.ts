@@ -4,6 +4,7 @@
  * @module
  */
 
+import { ExchangeView } from "../handlers/exchange_view.ts";
 import type { Exchange } from "../handlers/handler.ts";
 import type { FieldSection } from "../http/fields.ts";
 import type { RequestHead } from "../http/head.ts";
@@ -11,14 +12,19 @@ import type { RequestHead } from "../http/head.ts";
 const CONDITIONS: ReadonlySet<string> = new Set(["if-none-match", "if-modified-since"]);
 
 /** The same exchange but for some of its fields: those of conditions, or others. */
-export class Unconditional implements Exchange {
+export class Unconditional extends ExchangeView {
   readonly head: RequestHead;
-  readonly #exchange: Exchange;
+  readonly method: string;
+  readonly target: Exchange["target"];
+  readonly rest: string;
 
   private constructor(exchange: Exchange, hidden: ReadonlySet<string>) {
-    this.#exchange = exchange;
+    super(exchange);
     const { method, target, minor, bytes, fields } = exchange.head;
     this.head = { method, target, minor, bytes, fields: without(fields, hidden) };
+    this.method = exchange.method;
+    this.target = exchange.target;
+    this.rest = exchange.rest;
   }
 
   /** The exchange itself where it has no conditions. */
@@ -31,63 +37,6 @@ export class Unconditional implements Exchange {
   /** The exchange without the fields of these names, which are in lower case. */
   static without(exchange: Exchange, hidden: ReadonlySet<string>): Unconditional {
     return new Unconditional(exchange, hidden);
-  }
-
-  /** The exchange with all its fields. */
-  get whole(): Exchange {
-    return this.#exchange;
-  }
-
-  get id(): string {
-    return this.#exchange.id;
-  }
-
-  get method(): string {
-    return this.#exchange.method;
-  }
-
-  get target(): Exchange["target"] {
-    return this.#exchange.target;
-  }
-
-  get site(): Exchange["site"] {
-    return this.#exchange.site;
-  }
-
-  get route(): Exchange["route"] {
-    return this.#exchange.route;
-  }
-
-  get rest(): string {
-    return this.#exchange.rest;
-  }
-
-  get body(): Exchange["body"] {
-    return this.#exchange.body;
-  }
-
-  get peer(): Exchange["peer"] {
-    return this.#exchange.peer;
-  }
-
-  get user(): string | null {
-    return this.#exchange.user;
-  }
-
-  get signal(): AbortSignal {
-    return this.#exchange.signal;
-  }
-
-  get notes(): Exchange["notes"] {
-    return this.#exchange.notes;
-  }
-
-  delegate(): void {
-    this.#exchange.delegate();
-  }
-
-  begun(): void {
-    this.#exchange.begun();
   }
 }
 

@@ -8,6 +8,7 @@
 import { HttpError } from "../http/error.ts";
 import type { Field, FieldSection } from "../http/fields.ts";
 import type { RequestHead } from "../http/head.ts";
+import { ExchangeView } from "./exchange_view.ts";
 import { FileServer, type FileServerConfig, type FilesServices } from "./files.ts";
 import type { Exchange, Outcome, Reply } from "./handler.ts";
 
@@ -164,54 +165,13 @@ function bareHead({ head: { method, target, minor, bytes } }: Exchange): Request
 }
 
 /** The exchange as the file's folder sees it: a read of the path below it. */
-class SentExchange implements Exchange {
+class SentExchange extends ExchangeView {
   readonly method: string;
   readonly target: Exchange["target"];
-  readonly #exchange: Exchange;
 
   constructor(exchange: Exchange, readonly rest: string, readonly head: RequestHead) {
-    this.#exchange = exchange;
+    super(exchange);
     this.method = exchange.method === "HEAD" ? "HEAD" : "GET";
     this.target = { ...exchange.target, path: rest, rawPath: rest, isUtf8: true, hasEncodedSlash: false };
-  }
-
-  get id(): string {
-    return this.#exchange.id;
-  }
-
-  get site(): Exchange["site"] {
-    return this.#exchange.site;
-  }
-
-  get route(): Exchange["route"] {
-    return this.#exchange.route;
-  }
-
-  get body(): Exchange["body"] {
-    return this.#exchange.body;
-  }
-
-  get peer(): Exchange["peer"] {
-    return this.#exchange.peer;
-  }
-
-  get user(): string | null {
-    return this.#exchange.user;
-  }
-
-  get signal(): AbortSignal {
-    return this.#exchange.signal;
-  }
-
-  get notes(): Exchange["notes"] {
-    return this.#exchange.notes;
-  }
-
-  delegate(): void {
-    this.#exchange.delegate();
-  }
-
-  begun(): void {
-    this.#exchange.begun();
   }
 }
