@@ -13,9 +13,13 @@ const CONDITIONS: ReadonlySet<string> = new Set(["if-none-match", "if-modified-s
 
 /** The same exchange but for some of its fields: those of conditions, or others. */
 export class Unconditional extends ExchangeView {
+  /** That of the exchange, without the fields that are hidden. */
   readonly head: RequestHead;
+  /** The exchange's own. */
   readonly method: string;
+  /** The exchange's own. */
   readonly target: Exchange["target"];
+  /** The exchange's own. */
   readonly rest: string;
 
   private constructor(exchange: Exchange, hidden: ReadonlySet<string>) {
