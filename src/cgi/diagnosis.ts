@@ -64,7 +64,7 @@ export function diagnose(evidence: Evidence): Diagnosis | null {
   const { fault, file, source } = evidence;
   switch (fault.kind) {
     case "badOutput": {
-      const found = byFile(evidence) ?? byOutput(evidence, fault.text) ?? byErrors(evidence) ??
+      const found = byFile(evidence) ?? byOutput(evidence, fault) ?? byErrors(evidence) ??
         bySignal(fault.exit) ?? byExit(fault.exit, fault.text);
       return found === null ? null : { file, ...found };
     }
@@ -99,6 +99,7 @@ export function diagnose(evidence: Evidence): Diagnosis | null {
 }
 
 type Found = Omit<Diagnosis, "file">;
+type BadOutputFault = Extract<ScriptFault, { readonly kind: "badOutput" }>;
 
 /** What is wrong with the file as a whole. */
 function byFile({ source, file, exit, stderr, fault }: Evidence): Found | null {
@@ -131,7 +132,7 @@ function lineEndedByCr(source: Uint8Array): number | null {
 }
 
 /** What is wrong with what it wrote in place of a header. */
-function byOutput({ source, file }: Evidence, text: string): Found | null {
+function byOutput({ source, file }: Evidence, { reason, text }: BadOutputFault): Found | null {
   if (text === "") return null;
   const first = text.split(/\r?\n/, 1)[0];
   const line = lineOf(source, first);
@@ -150,6 +151,8 @@ function byOutput({ source, file }: Evidence, text: string): Found | null {
     };
   }
   if (first === "") {
+    // An empty line further down ends a header of fields that say nothing, as the reason tells.
+    if (!reason.startsWith("line 1 ")) return null;
     const next = text.replace(/^[\r\n]+/, "").split(/\r?\n/, 1)[0];
     return {
       line: lineOf(source, next),
@@ -164,9 +167,10 @@ function byOutput({ source, file }: Evidence, text: string): Found | null {
   const unpunctuated = /^(content-?type|status|location)\b[ \t=]*(.*)$/i.exec(first);
   if (unpunctuated !== null && !first.slice(0, unpunctuated[1].length + 1).endsWith(":")) {
     const name = /^c/i.test(unpunctuated[1]) ? "Content-Type" : unpunctuated[1];
+    const value = unpunctuated[2].replace(/^\W+/, "");
     return {
       line,
-      cause: `a header field wants a colon after its name: write ${shown(`${name}: ${unpunctuated[2]}`)}`,
+      cause: `a header field wants a colon after its name: write ${shown(`${name}: ${value}`)}`,
     };
   }
   if (/^status:/i.test(first)) {
@@ -191,9 +195,21 @@ function byOutput({ source, file }: Evidence, text: string): Found | null {
 /** What its standard error says, and of which line. */
 function byErrors({ stderr, file, exit }: Evidence): Found | null {
   if (stderr.trim() === "" || exit === null || (exit.code === 0 && exit.signal === null)) return null;
-  const line = placeIn(stderr, file);
+  const cause = causeIn(stderr, file);
+  const line = placeIn(cause, file) ?? placeIn(stderr, file);
   if (line === null && exit.signal !== null) return null;
-  return { line, cause: shorten(withoutPlace(lastLine(stderr), file)) };
+  return { line, cause: shorten(withoutPlace(cause, file)) };
+}
+
+/** What perl says last is that it gives up; why stands before. */
+const GIVES_UP = /^(?:BEGIN failed--|Execution of \S+ aborted|\S+ had (?:too many|compilation) errors)/;
+
+/** The line of standard error that says why: the last, but where that only says that it was the end. */
+function causeIn(stderr: string, file: string): string {
+  const last = lastLine(stderr);
+  if (!GIVES_UP.test(last)) return last;
+  const why = stderr.split(/\r?\n/).find((line) => placeIn(line, file) !== null && !GIVES_UP.test(line));
+  return why === undefined ? last : why.trim().replace(/ \(@INC (?:contains|entries checked):[^)]*\)/, "");
 }
 
 /** What a signal means. */

@@ -214,3 +214,35 @@ test("shortens what is long, and lets no byte through that is not printable", ()
   assert(found.length < 200, found);
   assert(/^[\x20-\x7e]*$/.test(cause({ source: "a\x1bb\xff", output: "a\x1bb\xff\n" }) ?? ""));
 });
+
+test("says of perl's last words, that it gives up, what it gave up for", () => {
+  const stderr = `Global symbol "$x" requires explicit package name at ${FILE} line 3.
+syntax error at ${FILE} line 5, near "}"
+Execution of ${FILE} aborted due to compilation errors.
+`;
+  const exit = { code: 255 };
+  const source = "#!/usr/bin/perl\n";
+  assertEquals(
+    cause({ source, stderr, exit }),
+    `3: Global symbol "$x" requires explicit package name at ${FILE} line 3.`,
+  );
+  const missing =
+    `Can't locate No.pm in @INC (you may need to install the No module) (@INC contains: /etc/perl /usr/share/perl5) at ${FILE} line 2.
+BEGIN failed--compilation aborted at ${FILE} line 2.
+`;
+  assertEquals(
+    cause({ source, stderr: missing, exit }),
+    `2: Can't locate No.pm in @INC (you may need to install the No module) at ${FILE} line 2.`,
+  );
+  const alone = `Execution of ${FILE} aborted due to compilation errors.\n`;
+  assertEquals(cause({ source, stderr: alone, exit }), alone.trimEnd());
+});
+
+test("writes a header field anew with its value alone", () => {
+  const found = cause({ source: "print('Content-type; text/html')\n", output: "Content-type; text/html\n" });
+  assertEquals(found, '1: a header field wants a colon after its name: write "Content-Type: text/html"');
+});
+
+test("does not take the end of an empty field for an empty first line", () => {
+  assertEquals(cause({ source: "echo Location:\necho\n", output: "Location:\n\n" }), null);
+});

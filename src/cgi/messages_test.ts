@@ -79,6 +79,7 @@ test("OutputParser says in which line a header is wrong, and what would be right
     ["Location: /a\nLocation: /b\n", "line 2: Location is given twice"],
     ["\n", "line 1 is empty: the header is missing, Content-Type at least"],
     ["Date: today\n\n", "the header says nothing: Content-Type at least is missing"],
+    ["Status:\n\n", "the header says nothing, Status has no value: give it one, or write Content-Type"],
     ["A: a\n b\n", "line 2 begins with white space: a field is one line"],
     [
       "HTTP/1.1 200 OK\n",

@@ -93,6 +93,8 @@ export class OutputParser {
   #status: { code: number; reason: string | null } | null = null;
   #contentLength: number | null = null;
   #location: string | null = null;
+  /** A field of CGI's own that was sent without a value. */
+  #empty: string | null = null;
   #hasContentType = false;
   readonly #fields: Field[] = [];
 
@@ -180,7 +182,10 @@ export class OutputParser {
   #take(name: string, value: string, number: number): BadOutput | null {
     const lower = name.toLowerCase();
     // "A NULL field value is equivalent to a field not being sent" (6.3).
-    if (value === "" && CGI_FIELDS.has(lower)) return null;
+    if (value === "" && CGI_FIELDS.has(lower)) {
+      this.#empty = name;
+      return null;
+    }
     switch (lower) {
       case "status":
         return this.#takeStatus(value, number);
@@ -234,7 +239,11 @@ export class OutputParser {
     const location = this.#location;
     const hasNothing = this.#status === null && this.#contentLength === null && this.#fields.length === 0;
     if (location === null && hasNothing) {
-      return this.#bad("the header says nothing: Content-Type at least is missing");
+      return this.#bad(
+        this.#empty === null
+          ? "the header says nothing: Content-Type at least is missing"
+          : `the header says nothing, ${this.#empty} has no value: give it one, or write Content-Type`,
+      );
     }
     // All lines but the empty one are fields.
     const isAlone = this.#lines === 2;
