@@ -35,8 +35,8 @@ export interface NoCommand {
 
 /** How a file begins. */
 export type FileStart =
-  /** `marked`: text with a byte order mark, behind which no system sees a first line. */
-  | { readonly kind: "native" | "text" | "marked" }
+  /** `marked`: text with a byte order mark, behind which no system sees a first line. `closed`: this user may not read it. */
+  | { readonly kind: "native" | "text" | "marked" | "empty" | "closed" }
   /** `argument` is one string, however many words: that is what the system passes. */
   | {
     readonly kind: "shebang";
@@ -88,7 +88,7 @@ export class Interpreters {
     const start = this.#start(file, version);
     // Windows has no such bit: there a program tells by its bytes, and a script without an extension of its own by its first line.
     const isExecutable = this.#isWindows
-      ? start.kind === "native" || (start.kind === "shebang" && mapped === null)
+      ? start.kind === "native" || start.kind === "closed" || (start.kind === "shebang" && mapped === null)
       : (version.mode & 0o111) !== 0;
     if (!isExecutable && mapped === null) {
       const what = start.kind === "shebang" || start.kind === "native"
@@ -96,7 +96,13 @@ export class Interpreters {
         : "is no script: make it executable, or name an interpreter for its extension";
       return { kind: "none", status: 403, message: `${file} ${what}` };
     }
-    if (isExecutable && start.kind === "native") return { kind: "command", program: file, args: [] };
+    // What may be executed but not read can only be a program: an interpreter could not read it either.
+    if (isExecutable && (start.kind === "native" || start.kind === "closed")) {
+      return { kind: "command", program: file, args: [] };
+    }
+    if (start.kind === "closed") {
+      return failure(file, "may not be read by this user: change its mode or owner");
+    }
     // `shebang` in the map makes the first line count where the file is not executable.
     const byLine = isExecutable || mapped === "shebang" ? this.#byFirstLine(file, start) : null;
     if (byLine?.kind === "command") return byLine;
@@ -116,8 +122,11 @@ export class Interpreters {
 
   #byFirstLine(file: string, start: FileStart): Command | NoCommand {
     switch (start.kind) {
+      case "closed": // `choose` has refused it.
       case "native":
         return failure(file, "is a program, but not executable: make it executable");
+      case "empty":
+        return failure(file, "is empty: write a script into it, beginning with #! and a program's path");
       case "text":
         return failure(
           file,
@@ -193,11 +202,10 @@ export class Interpreters {
         `names ${program} in its first line, but it is not installed there: install it, or correct the line`,
       );
     }
+    const names = [...this.#names].sort().join(", ");
     return failure(
       file,
-      `names ${program} in its first line, which is not among programs (${
-        [...this.#names].sort().join(", ")
-      }): ` +
+      `names ${program} in its first line, which is not among programs (${names}): ` +
         "correct it, or add it to cgi.programs",
     );
   }
@@ -238,8 +246,7 @@ function readStart(file: string): FileStart {
     using handle = Deno.openSync(file);
     length = handle.readSync(bytes) ?? 0;
   } catch (error) {
-    // What may be executed but not read can only be a program: an interpreter could not read it either.
-    if (error instanceof Deno.errors.PermissionDenied) return { kind: "native" };
+    if (error instanceof Deno.errors.PermissionDenied) return { kind: "closed" };
     throw error;
   }
   return parseStart(bytes.subarray(0, length));
@@ -247,6 +254,7 @@ function readStart(file: string): FileStart {
 
 /** Tells how a file begins, as Linux reads a first line: program, blanks, and all the rest as one argument. */
 export function parseStart(bytes: Uint8Array): FileStart {
+  if (bytes.length === 0) return { kind: "empty" };
   if (isNative(bytes)) return { kind: "native" };
   if (hasMark(bytes)) return { kind: "marked" };
   if (!isShebang(bytes)) return { kind: "text" };

@@ -169,7 +169,7 @@ Deno.test("what is neither mapped nor executable is forbidden; executable text w
   assertStringIncludes(choose("py", "x", 0o644), "403");
   assertStringIncludes(choose(".py", "x", 0o644), "403");
   assertStringIncludes(choose("a.txt", "hello", 0o755), "500 a.txt has no first line");
-  assertStringIncludes(choose("a", "", 0o755), "500 a has no first line");
+  assertStringIncludes(choose("a", "", 0o755), "500 a is empty: write a script into it");
   assertStringIncludes(choose("a.toString", "x", 0o644), "403");
 });
 
@@ -191,7 +191,8 @@ Deno.test({
     assertEquals(parse("#!\t/a"), { kind: "shebang", program: "/a", argument: null, hasCr: false });
     assertEquals(parse("#!/a\r\n"), { kind: "shebang", program: "/a", argument: null, hasCr: true });
     assertEquals(parse("#!/a b\r\n"), { kind: "shebang", program: "/a", argument: "b", hasCr: true });
-    for (const text of ["", "#", "#!", "#!\n/a", "#! \n", " #!/a\n", "# !/a\n"]) {
+    assertEquals(parse(""), { kind: "empty" });
+    for (const text of ["#", "#!", "#!\n/a", "#! \n", " #!/a\n", "# !/a\n"]) {
       assertEquals(parse(text), { kind: "text" });
     }
   },

@@ -85,6 +85,8 @@ class Search {
   readonly #root: string;
   readonly #followSymlinks: FollowSymlinks;
   readonly #secrets: SecretFiles;
+  /** Why what is there is not to be seen, for the log; null where nothing is there. */
+  #hidden: string | null = null;
 
   constructor(root: string, followSymlinks: FollowSymlinks, secrets: SecretFiles) {
     this.#root = root;
@@ -94,7 +96,8 @@ class Search {
 
   /** Walks down from the root, a segment at a time. */
   below(index: readonly string[], prefix: string, rest: string, hasEncodedSlash: boolean): ScriptSearch {
-    const notFound = () => new HttpError(404, `no script for ${prefix}${rest} in ${this.#root}`);
+    const notFound = () =>
+      new HttpError(404, this.#hidden ?? `no script for ${prefix}${rest} in ${this.#root}`);
     let folder = this.#root;
     let start = 0;
     for (;;) {
@@ -147,13 +150,24 @@ class Search {
   /** A path's state, through a link only where links are followed; null for secrets. The root is the configuration's word. */
   #look(path: string, isRoot: boolean): Deno.FileInfo | null {
     const own = lookOrNull(Deno.lstatSync, path);
-    if (own === null || !own.isSymlink) return own === null || this.#secrets.has(path, own) ? null : own;
-    if (!isRoot && this.#followSymlinks === "never") return null;
-    const realPath = lookOrNull(Deno.realPathSync, path);
-    if (realPath === null) return null;
-    if (!isRoot && this.#followSymlinks === "inside" && !this.#isInside(realPath)) return null;
+    if (own === null) return null;
+    if (!own.isSymlink) return this.#unlessSecret(path, path, own);
+    // Where it leads may be out of what this loop may even look at.
+    const realPath = isRoot || this.#followSymlinks !== "never" ? lookOrNull(Deno.realPathSync, path) : null;
+    if (realPath === null || !(isRoot || this.#followSymlinks === "always" || this.#isInside(realPath))) {
+      this.#hidden = realPath === null
+        ? `${path} is a link that leads nowhere, or out of what follow_symlinks allows`
+        : `${path} leads to ${realPath}, which follow_symlinks does not allow`;
+      return null;
+    }
     const target = lookOrNull(Deno.statSync, path);
-    return target === null || this.#secrets.has(realPath, target) ? null : target;
+    return target === null ? null : this.#unlessSecret(path, realPath, target);
+  }
+
+  #unlessSecret(path: string, realPath: string, info: Deno.FileInfo): Deno.FileInfo | null {
+    if (!this.#secrets.has(realPath, info)) return info;
+    this.#hidden = `${path} is a secret`;
+    return null;
   }
 
   #isInside(realPath: string): boolean {

@@ -27,7 +27,7 @@ import { Trees } from "../supervisor/trees.ts";
 import { LoopClock } from "../time/clock.ts";
 import { EXIT_FAILURE, EXIT_OK, EXIT_USAGE } from "./command.ts";
 import { flagValue, type ParsedFlags } from "./flags.ts";
-import { sayFaults, sayUsage, type Terminal } from "./terminal.ts";
+import { sayFaults, sayUsage, systemReason, type Terminal } from "./terminal.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -42,6 +42,12 @@ export async function exec(parsed: ParsedFlags, terminal: Terminal): Promise<num
   const [url] = parsed.positionals;
   if (!/^(?:\/|https?:\/\/)/.test(url)) {
     sayUsage(terminal, `${JSON.stringify(url)} is no URL path: write /${url}`, "exec");
+    return EXIT_USAGE;
+  }
+  const fields = parsed.flags.get("header") ?? [];
+  const wrong = fields.find((field) => !/^[^\s:]+:/.test(field));
+  if (wrong !== undefined) {
+    sayUsage(terminal, `-H: ${JSON.stringify(wrong)} is no header field: write 'Name: value'`, "exec");
     return EXIT_USAGE;
   }
   const data = await readData(flagValue(parsed, "data"), terminal);
@@ -61,7 +67,7 @@ export async function exec(parsed: ParsedFlags, terminal: Terminal): Promise<num
   const request: ExecRequest = {
     url,
     method: flagValue(parsed, "method") ?? (data === null ? "GET" : "POST"),
-    fields: parsed.flags.get("header") ?? [],
+    fields,
     data,
     showsVariables: parsed.flags.has("env"),
   };
@@ -321,6 +327,6 @@ async function readData(data: string | null, terminal: Terminal): Promise<Bytes 
     return await Deno.readFile(resolveFrom(terminal.cwd, name));
   } catch (error) {
     if (error instanceof Deno.errors.NotCapable || !(error instanceof Error)) throw error;
-    return `${name} cannot be read: ${error.message}`;
+    return `-d: ${name} cannot be read: ${systemReason(error)}`;
   }
 }

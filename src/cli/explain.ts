@@ -19,9 +19,8 @@ import type {
 } from "../config/config.ts";
 import { DEFAULT_FILE, loadConfig } from "../config/load.ts";
 import { formatDuration, formatSize } from "../config/units.ts";
-import { statOrNull } from "../paths.ts";
 import { mayNameFile } from "../handlers/file_path.ts";
-import { ServedFolder } from "../handlers/open_file.ts";
+import { absentFor, ServedFolder } from "../handlers/open_file.ts";
 import { Secrets } from "../handlers/secrets.ts";
 import { HttpError } from "../http/error.ts";
 import { splitAuthority } from "../http/host.ts";
@@ -169,7 +168,7 @@ class Explanation {
     if (script) return;
     const found = await folder.locate(below);
     if (found.kind === "file" && !rest.endsWith("/")) {
-      this.note("file", found.realPath);
+      this.#file(found.realPath);
       return;
     }
     if (found.kind === "folder") {
@@ -190,7 +189,17 @@ class Explanation {
     if (found.kind === "folder") throw new HttpError(404, `${found.path} has no index, and list is off`);
     const path = folder.pathOf(below);
     if (found.kind === "file") throw new HttpError(404, `${path} is a file, not a folder`);
-    throw new HttpError(404, statOrNull(path) === null ? `there is no file ${path}` : found.reason);
+    throw new HttpError(found.status, found.reason);
+  }
+
+  #file(path: string): void {
+    this.note("file", path);
+    try {
+      Deno.openSync(path).close();
+    } catch (error) {
+      const { status, reason } = absentFor(error, path);
+      throw new HttpError(status, reason);
+    }
   }
 
   async #index(handler: FilesHandlerConfig, folder: ServedFolder, below: string): Promise<boolean> {
@@ -198,7 +207,7 @@ class Explanation {
       const found = await folder.locate(`${below}/${name}`);
       if (found.kind !== "file") continue;
       if (isScriptName(name, handler)) this.#script(found.path, "", handler.run);
-      else this.note("file", found.realPath);
+      else this.#file(found.realPath);
       return true;
     }
     return false;

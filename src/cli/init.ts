@@ -8,7 +8,7 @@ import { resolveFrom } from "../paths.ts";
 import { EXIT_FAILURE, EXIT_OK } from "./command.ts";
 import type { ParsedFlags } from "./flags.ts";
 import { samples } from "./samples.ts";
-import type { Terminal } from "./terminal.ts";
+import { systemReason, type Terminal } from "./terminal.ts";
 
 /** Writes the files of a new site; 1 when one cannot be written. */
 export async function init(parsed: ParsedFlags, terminal: Terminal): Promise<number> {
@@ -27,8 +27,9 @@ export async function init(parsed: ParsedFlags, terminal: Terminal): Promise<num
         continue;
       }
       if (error instanceof Deno.errors.NotCapable || !(error instanceof Error)) throw error;
-      const why = error.message.replace(/ \(os error.*$/s, "").toLowerCase();
-      terminal.err(`pollux: ${path} cannot be written: ${why}; name another folder: pollux init DIR`);
+      terminal.err(
+        `pollux: ${path} cannot be written: ${systemReason(error)}; name another folder: pollux init DIR`,
+      );
       return EXIT_FAILURE;
     }
   }

@@ -5,7 +5,7 @@
  */
 
 import { resolvePrograms } from "../cgi/programs.ts";
-import { missingInterpreters } from "../config/warnings.ts";
+import { findFailures } from "../config/warnings.ts";
 import type { Config } from "../config/config.ts";
 import { type ConfigFlags, DEFAULT_FILE, loadConfig, type LoadResult } from "../config/load.ts";
 import type { HeldSignals } from "../supervisor/signals.ts";
@@ -46,13 +46,13 @@ export async function serve(
   }
   const { config, routeKeys, warnings } = loaded;
   const programs = resolvePrograms(config, terminal.env.get("PATH") ?? "");
-  const missing = missingInterpreters(config, {
+  const failures = findFailures(config, {
     fileName: file ?? (config.file === null ? null : DEFAULT_FILE),
     routeKeys,
     isInstalled: (name) => programs.paths[name]?.length > 0,
     uid: null,
   });
-  sayFaults(terminal, [...warnings, ...missing]);
+  sayFaults(terminal, [...warnings, ...failures]);
   const { runSupervisor } = await import("../supervisor/supervisor.ts");
   return await runSupervisor(config, { programs, signals, reload: load });
 }

@@ -18,7 +18,7 @@ import { ListenTable } from "./build_listen.ts";
 import type { CgiHandlerConfig, CgiSettings, Config, Place, Route, Site } from "./config.ts";
 import type { FaultList } from "./fault_list.ts";
 import { isLoopback, parseListenAddress } from "./address.ts";
-import { isOfTheKernel, isWithin, resolveFrom, statOrNull } from "../paths.ts";
+import { extensionOf, isOfTheKernel, isWithin, resolveFrom, statOrNull } from "../paths.ts";
 import type { KeyPath } from "./places.ts";
 import { Refusal } from "./refusal.ts";
 import { type FileInput, type ListenInput, LOG, SINGLE_SITE_KEYS, type SiteInput, TOP } from "./schema.ts";
@@ -301,7 +301,14 @@ class Builder {
   /** What a ROOT of the command line stands for: a folder of files, or one script. */
   #rootRoute(root: string, flag: string, context: RouteContext): Route | null {
     const found = statOrNull(root);
-    if (found?.isFile === true) return this.#cgiRoute("/", root, flag, context);
+    if (found?.isFile === true) {
+      const isMapped = Object.hasOwn(context.cgi.settings.interpreters, extensionOf(root));
+      if (isMapped || found.mode === null || (found.mode & 0o111) !== 0) {
+        return this.#cgiRoute("/", root, flag, context);
+      }
+      this.#faults.error(flag, `${root} is no script: chmod +x ${root}, or name the folder that it lies in`);
+      return null;
+    }
     if (!needFolder(root, flag, this.#faults, "name a folder, or one script")) return null;
     const own = resolveFrom(root, DEFAULT_FILE);
     if (own !== this.#context.file && statOrNull(own) !== null) {

@@ -404,6 +404,9 @@ const FAULTS: readonly (readonly [yaml: string, faults: readonly string[]])[] = 
   ]],
   ["- a\n", ["1:1: is a list, where a block is wanted: listen, workers, temp, trusted_proxies, ..."]],
   ["a: [1\n", ["2:1: the file ends within [ ] or { }: a closing bracket is missing"]],
+  ["listen: [a, b\nroot: static\n", [
+    "2:1: a comma or a closing bracket is missing before this, or quotes around a text that has one",
+  ]],
   ["root: static\nlisten:\n", ["2:1: listen: has no value: write an address"]],
   ["root: static\nlisten: []\n", ["2:9: listen: is empty: name an address, such as 127.0.0.1:8080"]],
   ["root: static\nlisen: 80\n", ["2:1: lisen: no such key; did you mean listen?"]],
@@ -507,6 +510,25 @@ const FAULTS: readonly (readonly [yaml: string, faults: readonly string[]])[] = 
     "1:10: routes[0]: has no handler: add one of files, cgi, fastcgi, scgi, redirect, respond, status",
     "1:21: routes[0].respnd: no such key; did you mean respond?",
     "1:36: routes[0].methds: no such key; did you mean methods?",
+  ]],
+  ["root: static\nroutes: [{ path: /a, files: static, error_pages: {}, host: a, workers: 2 }]\n", [
+    "2:37: routes[0].error_pages: belongs to the site: write it beside routes",
+    "2:54: routes[0].host: belongs to the site: write it beside routes",
+    "2:63: routes[0].workers: belongs to the top level: it holds for the whole server",
+  ]],
+  ["root: static\nport: 80\nserver_name: a\nssl: {}\n", [
+    "2:1: port: no such key; did you mean listen?",
+    "3:1: server_name: no such key; did you mean host?",
+    '4:1: ssl: belongs to an address: listen: { address: ":443", tls: { cert: FILE, key: FILE } }',
+  ]],
+  ["routes:\n  - { location: /, alias: static }\n", [
+    "2:5: routes[0]: has no handler: add one of files, cgi, fastcgi, scgi, redirect, respond, status",
+    "2:7: routes[0].location: no such key; did you mean path?",
+    "2:20: routes[0].alias: no such key; did you mean files?",
+  ]],
+  ["routes: [{ path: ^/a/.*$, files: static }, { path: '~ \\.php$', files: static }]\n", [
+    '1:18: routes[0].path: "^/a/.*$": a route takes all that is below its path; write /a/',
+    '1:52: routes[1].path: "~ \\.php$": a route takes all that is below its path; write /',
   ]],
   ["routes: [{ path: /, files: static, cgi: cgi-bin }]\n", [
     "1:10: routes[0]: has 2 handlers, files and cgi: a route has one; make another route",

@@ -96,6 +96,10 @@ function syntaxFault(text: string, message: string): { fault: string; place: Pla
   if (said.includes("end of the stream within a")) {
     return { fault: "the file ends within quotes: one is missing", place };
   }
+  if (/missing comma/.test(said)) {
+    const fault = "a comma or a closing bracket is missing before this, or quotes around a text that has one";
+    return { fault, place };
+  }
   const why = said.replace(/^Cannot [^:]*: /, "").replace(/^\w/, (letter) => letter.toLowerCase());
   return {
     fault: `is not YAML: ${why}; quote a text that holds : # [ ] { } & * ! | > @ % or a backquote`,

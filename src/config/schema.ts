@@ -533,7 +533,9 @@ function misplacedKey(name: string, handler: HandlerName): string | null {
   const others = (Object.keys(HANDLERS) as HandlerName[]).filter((other) =>
     Object.hasOwn(HANDLERS[other], name)
   );
-  return others.length === 0 ? null : `belongs to a ${others.join(" or ")} route, not to ${handler}`;
+  if (others.length > 0) return `belongs to a ${others.join(" or ")} route, not to ${handler}`;
+  if (Object.hasOwn(SITE, name)) return "belongs to the site: write it beside routes";
+  return Object.hasOwn(TOP, name) ? "belongs to the top level: it holds for the whole server" : null;
 }
 
 /** What is said at the top level or in a site of a key that is a route's, or the other's. */
@@ -548,5 +550,8 @@ function keyOfElsewhere(name: string): string | null {
     }
   }
   if (Object.hasOwn(TOP, name)) return "belongs to the top level: it holds for the whole server";
+  if (/^(?:tls|ssl|https|cert(?:ificate)?)$/.test(name)) {
+    return 'belongs to an address: listen: { address: ":443", tls: { cert: FILE, key: FILE } }';
+  }
   return null;
 }

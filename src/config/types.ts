@@ -258,14 +258,21 @@ export const host: Type<string> = scalar("a host name", (text) => {
 /** A path of URLs, as it is after decoding. */
 export const urlPath: Type<string> = scalar("a URL path", (text) => checkUrlPath(text) ?? text);
 
+/** The folder that a pattern begins with. */
+function folderBefore(pattern: string): string {
+  return /\/(?:[^*^$()[\]\\.?|+{}]*\/)?/.exec(pattern)?.[0] ?? "/";
+}
+
 /** The path of a route. */
 export const routePath: Type<string> = scalar("a URL path", (text) => {
+  // As nginx, lighttpd and Apache write patterns.
+  if (/^[~^(\\]|\*/.test(text)) {
+    return new Refusal(
+      `${quote(text)}: a route takes all that is below its path; write ${folderBefore(text)}`,
+    );
+  }
   const refusal = checkUrlPath(text);
   if (refusal !== null) return refusal;
-  if (text.includes("*")) {
-    const folder = text.slice(0, text.indexOf("*")).replace(/[^/]*$/, "");
-    return new Refusal(`${quote(text)}: a route takes all that is below its path; write ${folder}`);
-  }
   return text;
 });
 
@@ -404,8 +411,35 @@ function isRecord(input: unknown): input is Record<string, unknown> {
   return typeof input === "object" && input !== null && !Array.isArray(input);
 }
 
+/** What other servers call it: no distance of letters leads from there to here. */
+const OTHERS_NAMES: Readonly<Record<string, string>> = {
+  access_log: "log",
+  alias: "files",
+  autoindex: "list",
+  bind: "listen",
+  directory: "files",
+  docroot: "root",
+  document_root: "root",
+  domain: "host",
+  error_log: "log",
+  error_page: "error_pages",
+  fastcgi_pass: "fastcgi",
+  gzip: "compress",
+  location: "path",
+  locations: "routes",
+  max_body_size: "body_limit",
+  port: "listen",
+  return: "redirect",
+  rewrite: "redirect",
+  server_name: "host",
+  servers: "sites",
+  url: "path",
+};
+
 /** What is said of a key that does not exist. */
 export function unknownKey(name: string, names: readonly string[]): string {
   if (name === "<<") return "YAML 1.2 has no merge keys: write the keys out";
+  const own = Object.hasOwn(OTHERS_NAMES, name) ? OTHERS_NAMES[name] : undefined;
+  if (own !== undefined && names.includes(own)) return `no such key; did you mean ${own}?`;
   return `no such key; did you mean ${closestString(name, names)}?`;
 }

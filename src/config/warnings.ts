@@ -45,11 +45,38 @@ export function findWarnings(config: Config, context: WarningContext): Fault[] {
       }
     }
   }
-  return [...warnings, ...missingInterpreters(config, context)];
+  return [...warnings, ...findFailures(config, context)];
 }
 
-/** The warnings that are given at the start as well: scripts that cannot run. */
-export function missingInterpreters(config: Config, context: WarningContext): Fault[] {
+/** The warnings that are given at the start as well: of what cannot be served. */
+export function findFailures(config: Config, context: WarningContext): Fault[] {
+  return [...closedFolders(config, context), ...missingInterpreters(config, context)];
+}
+
+function closedFolders(config: Config, context: WarningContext): Fault[] {
+  const warnings: Fault[] = [];
+  for (const route of config.sites.flatMap((site) => site.routes)) {
+    const { handler } = route;
+    const folder = handler.kind === "files" ? handler.dir : handler.kind === "cgi" ? handler.target : null;
+    if (folder === null || !isClosed(folder)) continue;
+    const message = `${folder} may not be entered by this user, and nothing in it is served: ` +
+      "change its mode or owner";
+    warnings.push(warningOf(route, message, context));
+  }
+  return warnings;
+}
+
+/** Whether a folder's mode keeps this user from what lies in it. Only to list one is another right, and not needed. */
+function isClosed(folder: string): boolean {
+  try {
+    Deno.lstatSync(resolveFrom(folder, "index.html"));
+  } catch (error) {
+    return error instanceof Deno.errors.PermissionDenied;
+  }
+  return false;
+}
+
+function missingInterpreters(config: Config, context: WarningContext): Fault[] {
   const warnings: Fault[] = [];
   const seen = new Map<string, ReadonlySet<string>>();
   for (const route of config.sites.flatMap((site) => site.routes)) {

@@ -104,7 +104,7 @@ export class ServedFolder {
     try {
       return this.#check(path, await Deno.realPath(path));
     } catch (error) {
-      return absentFor(error);
+      return absentFor(error, path);
     }
   }
 
@@ -114,7 +114,7 @@ export class ServedFolder {
     try {
       return this.#check(path, Deno.realPathSync(path));
     } catch (error) {
-      return absentFor(error);
+      return absentFor(error, path);
     }
   }
 
@@ -175,7 +175,7 @@ export class ServedFolder {
       if (!info.isFile || !isSameFile(info, located.info)) return { kind: "moved" };
       file = await Deno.open(located.path, { read: true });
     } catch (error) {
-      return error instanceof Deno.errors.NotFound ? { kind: "moved" } : absentFor(error);
+      return error instanceof Deno.errors.NotFound ? { kind: "moved" } : absentFor(error, located.path);
     }
     try {
       const info = this.#lookAtOpen(file, located);
@@ -210,7 +210,7 @@ export class ServedFolder {
     try {
       return this.#isSteady(located.path, sinceMs) || this.#withstands(located);
     } catch (error) {
-      if (absentFor(error).status === 404) return false;
+      if (absentFor(error, located.path).status === 404) return false;
       throw error;
     }
   }
@@ -278,14 +278,18 @@ function absent(reason: string, status: 403 | 404 = 404): Absent {
 const NOTHING_THERE = new Set(["ENOENT", "ENOTDIR", "ELOOP", "ENAMETOOLONG", "EINVAL", "ENXIO", "ENODEV"]);
 
 /** What an error of the file system means for whoever asked for the path; others are thrown on. */
-export function absentFor(error: unknown): Absent {
+export function absentFor(error: unknown, path: string): Absent {
   if (!(error instanceof Error)) throw error;
   // A link to where the loop's own permissions end: as if there were nothing.
-  if (error instanceof Deno.errors.NotCapable) return absent(error.message);
-  if (error instanceof Deno.errors.PermissionDenied) return absent(error.message, 403);
+  if (error instanceof Deno.errors.NotCapable) {
+    return absent(`${path} leads out of what is served, which follow_symlinks does not allow`);
+  }
+  if (error instanceof Deno.errors.PermissionDenied) {
+    return absent(`${path} may not be read by this user: change its mode or owner`, 403);
+  }
   const isNothing = error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory ||
     error instanceof Deno.errors.FilesystemLoop ||
     ("code" in error && typeof error.code === "string" && NOTHING_THERE.has(error.code));
   if (!isNothing) throw error;
-  return absent(error.message);
+  return absent(`there is no file ${path}`);
 }

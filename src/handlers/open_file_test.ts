@@ -113,20 +113,23 @@ Deno.test({
     const withCode = (code: string) => Object.assign(new Error("File name too long"), { code });
     const { NotFound, NotADirectory, FilesystemLoop, NotCapable, PermissionDenied, Interrupted } =
       Deno.errors;
+    const nothing = { kind: "absent", status: 404, reason: "there is no file /a" } as const;
     for (
-      const error of [
-        new NotFound(),
-        new NotADirectory(),
-        new FilesystemLoop(),
-        new NotCapable(),
-        withCode("ENAMETOOLONG"),
-      ]
+      const error of [new NotFound(), new NotADirectory(), new FilesystemLoop(), withCode("ENAMETOOLONG")]
     ) {
-      assertEquals(absentFor(error).status, 404, error.name);
+      assertEquals(absentFor(error, "/a"), nothing, error.name);
     }
-    assertEquals(absentFor(new PermissionDenied()).status, 403);
+    assertEquals(absentFor(new NotCapable(), "/a"), {
+      ...nothing,
+      reason: "/a leads out of what is served, which follow_symlinks does not allow",
+    });
+    assertEquals(absentFor(new PermissionDenied(), "/a"), {
+      kind: "absent",
+      status: 403,
+      reason: "/a may not be read by this user: change its mode or owner",
+    });
     for (const error of [new Interrupted("x"), withCode("EMFILE"), new TypeError("x")]) {
-      assertThrows(() => absentFor(error), Error);
+      assertThrows(() => absentFor(error, "/a"), Error);
     }
   },
 });

@@ -196,6 +196,68 @@ const CASES: readonly Case[] = [
       "under temp\n",
   },
   {
+    name: "folders that may not be entered",
+    files: {
+      "pollux.yaml": "root: secret\nlisten: 192.0.2.1:8080\nroutes: [{ path: /cgi-bin/, cgi: secret }]\n",
+    },
+    before: "mkdir -m 0 secret",
+    args: [],
+    code: 1,
+    said:
+      ["routes[0]", "root"].map((key) =>
+        `pollux.yaml: warning: ${key}: FOLDER/secret may not be entered by this user, and nothing in it is served: ` +
+        "change its mode or owner\n"
+      ).join("") +
+      "pollux: cannot listen on 192.0.2.1:8080: this machine has no such address: choose one that it has, or " +
+      ":8080 for all of them\n",
+  },
+  {
+    name: "explain of a file that may not be read",
+    files: { "static/a.txt": "" },
+    before: "chmod 0 static/a.txt",
+    args: ["explain", "/a.txt"],
+    code: 1,
+    said: "",
+  },
+  {
+    name: "a script that may not be read",
+    files: { "cgi-bin/a.sh": "echo\n" },
+    before: "chmod 0 cgi-bin/a.sh",
+    args: ["exec", "/cgi-bin/a.sh"],
+    code: 1,
+    said: "pollux: script: FOLDER/cgi-bin/a.sh may not be read by this user: change its mode or owner\n" +
+      "pollux: 500 Internal Server Error\n",
+  },
+  {
+    name: "a file that may not be read",
+    before: "chmod 0 static/a",
+    args: ["exec", "/a"],
+    code: 1,
+    said: "pollux: 403 Forbidden: FOLDER/static/a may not be read by this user: change its mode or owner\n",
+  },
+  {
+    name: "a script that is empty",
+    before: "mkdir cgi-bin; touch cgi-bin/a; chmod +x cgi-bin/a",
+    args: ["exec", "/cgi-bin/a"],
+    code: 1,
+    said:
+      "pollux: script: FOLDER/cgi-bin/a is empty: write a script into it, beginning with #! and a program's path\n" +
+      "pollux: 500 Internal Server Error\n",
+  },
+  {
+    name: "one file that is no script",
+    args: ["./static/a"],
+    code: 2,
+    said:
+      "pollux: --root: FOLDER/static/a is no script: chmod +x FOLDER/static/a, or name the folder that it lies in\n",
+  },
+  {
+    name: "a header of exec without a colon",
+    args: ["exec", "/", "-H", "Accept text/html"],
+    code: 2,
+    said: "pollux: -H: \"Accept text/html\" is no header field: write 'Name: value'\nTry: pollux help exec\n",
+  },
+  {
     name: "init where nothing may be written",
     before: "mkdir -m 500 d",
     args: ["init", "d"],

@@ -40,7 +40,7 @@ const CASES: readonly (readonly [request: string, said: string])[] = [
   [get("/deny/a.txt"), "refused with 403: 127.0.0.1 may not use this route"],
   [get("/rate/a.txt"), ""],
   [get("/rate/a.txt"), "refused with 429: 127.0.0.1 has asked too often"],
-  [get("/none"), "refused with 404: No such file or directory"],
+  [get("/none"), "refused with 404: there is no file /"],
   [get("/a%2Fb"), "refused with 404: no file has the name "],
   [get("/.hidden"), "refused with 404: no file is served by the name "],
   [get("/folder/"), "/ has no index"],
