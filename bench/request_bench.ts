@@ -25,7 +25,7 @@ if ("faults" in loaded) throw new Error("The configuration is right");
 const { config } = loaded;
 const metrics = new Metrics();
 const clock = new LoopClock();
-const batch = (): Batch => new Batch({ send: () => true, dropped() {} });
+const batch = (): Batch => new Batch({ send() {} });
 const tools = { setsid: null, setpriv: null, prlimit: null, nice: null, sh: null };
 const service = new Service(
   {

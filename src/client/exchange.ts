@@ -13,7 +13,7 @@ import {
   type Reply,
   type RequestBody,
 } from "../handlers/handler.ts";
-import type { Field } from "../http/fields.ts";
+import type { Field, FieldLines } from "../http/fields.ts";
 import { type Expectation, readExpectation, readFraming } from "../http/framing.ts";
 import type { ParsedHead } from "../http/head.ts";
 import { parseTarget, type Target } from "../http/target.ts";
@@ -210,25 +210,7 @@ export class ClientExchange implements Exchange {
 
   /** What the access log is told. */
   record(status: number, bytes: number, durationMs: number): AccessRecord {
-    const { head, notes } = this;
-    return {
-      time: Math.round(performance.timeOrigin + this.startMs),
-      remote: this.peer.address,
-      user: this.user,
-      method: head.method,
-      target: head.target,
-      protocol: head.minor === 1 ? "HTTP/1.1" : "HTTP/1.0",
-      status,
-      bytes,
-      durationMs,
-      referer: head.fields.get("referer"),
-      userAgent: head.fields.get("user-agent"),
-      requestId: this.id,
-      host: head.fields.get("host"),
-      script: notes.script,
-      scriptMs: notes.scriptMs,
-      exit: notes.exit,
-    };
+    return new ExchangeRecord(this, status, bytes, durationMs);
   }
 
   /** What the status page is told of a failure. */
@@ -248,6 +230,68 @@ export class ClientExchange implements Exchange {
   #expectRouted(): Routed {
     if (this.#routed === null) throw new TypeError("the exchange has no route yet");
     return this.#routed;
+  }
+}
+
+/** When the loop's clock began, in milliseconds since 1970. */
+const CLOCK_BEGAN_MS = performance.timeOrigin;
+
+/** What the access log is told of an exchange, each thing made when it is asked for: few formats tell all. */
+class ExchangeRecord implements AccessRecord {
+  readonly status: number;
+  readonly bytes: number;
+  readonly durationMs: number;
+  readonly #exchange: ClientExchange;
+
+  constructor(exchange: ClientExchange, status: number, bytes: number, durationMs: number) {
+    this.#exchange = exchange;
+    this.status = status;
+    this.bytes = bytes;
+    this.durationMs = durationMs;
+  }
+
+  get time(): number {
+    return Math.round(CLOCK_BEGAN_MS + this.#exchange.startMs);
+  }
+
+  get remote(): string {
+    return this.#exchange.peer.address;
+  }
+
+  get user(): string | null {
+    return this.#exchange.user;
+  }
+
+  get method(): string {
+    return this.#exchange.head.method;
+  }
+
+  get target(): string {
+    return this.#exchange.head.target;
+  }
+
+  get protocol(): string {
+    return this.#exchange.head.minor === 1 ? "HTTP/1.1" : "HTTP/1.0";
+  }
+
+  get fields(): FieldLines {
+    return this.#exchange.head.fields;
+  }
+
+  get requestId(): string {
+    return this.#exchange.id;
+  }
+
+  get script(): string | null {
+    return this.#exchange.notes.script;
+  }
+
+  get scriptMs(): number | null {
+    return this.#exchange.notes.scriptMs;
+  }
+
+  get exit(): number | string | null {
+    return this.#exchange.notes.exit;
   }
 }
 

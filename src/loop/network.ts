@@ -101,8 +101,8 @@ class NetworkLoop implements ClientHost, ListenerHost {
       status: { status: this.#status, feed: this.#feed },
       reload: this.#reload,
       environment,
-      accessBatch: logBatch("access", this.metrics),
-      errorBatch: logBatch("error", this.metrics),
+      accessBatch: logBatch("access"),
+      errorBatch: logBatch("error"),
       passwords: this.#verifier === null ? null : new Passwords(this.#verifier),
     };
     this.#service = new Service(setup, this.#surroundings);

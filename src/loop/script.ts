@@ -86,7 +86,7 @@ class ScriptLoop {
   ) {
     const config = setup.config;
     this.#isDev = config.dev;
-    ({ log: this.#log, batch: this.#batch } = loopLogger(config.log.level, metrics));
+    ({ log: this.#log, batch: this.#batch } = loopLogger(config.log.level));
     this.#routes = scriptRoutes(config);
     this.#places = new Places(config.cgi, this.#routes, this.#clock, running);
     this.#metrics = metrics;

@@ -66,7 +66,9 @@ export class Service {
     const format = accessFormat(log.format);
     this.hasStatus = isStatusShown(setup.config);
     this.record = log.access === "off" ? null : (record) => {
-      if (surroundings.reload?.isOwn(record.target) !== true) accessBatch.add(format(record));
+      if (surroundings.reload?.isOwn(record.target) === true) return;
+      format(record, accessBatch.lines);
+      accessBatch.endLine();
     };
     const make = handlerMaker(setup, { ...surroundings, log: this.log });
     const router = new Router(setup.config, make, {

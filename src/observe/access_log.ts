@@ -9,6 +9,9 @@
  */
 
 import type { AccessFormat } from "../config/config.ts";
+import type { FieldLines } from "../http/fields.ts";
+import { octetClass } from "../http/octets.ts";
+import type { Lines } from "./lines.ts";
 import type { AccessRecord } from "./record.ts";
 
 /** The zone that `common` and `combined` tell the time in; `json` always tells UTC. */
@@ -16,34 +19,53 @@ export type Zone = "local" | "utc";
 
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/** What nginx escapes between quotes: all but printable ASCII, and the two that would end or begin an escape. */
-const UNSAFE = /[^\x20-\x7e]|["\\]/;
-/** Outside quotes a space would begin the next column as well. */
-const UNSAFE_BARE = /[^\x21-\x7e]|["\\[\]]/;
+/** What stands between quotes as it is: printable ASCII but for the two that would end or begin an escape. */
+const QUOTED: Uint8Array = octetClass("", [0x20, 0x21], [0x23, 0x5b], [0x5d, 0x7e]);
+/** Outside quotes a space or a bracket would begin the next column as well. */
+const BARE: Uint8Array = octetClass("!", [0x23, 0x5a], [0x5e, 0x7e]);
 /** What JSON.stringify() leaves as it is although a terminal or a line-reader may act on it: DEL, C1 and U+2028, U+2029. */
 const UNSAFE_JSON = /[\x7f-\x9f\u2028\u2029]/g;
 
-const encoder = new TextEncoder();
+const QUOTE = 0x22;
+const DASH = 0x2d;
+const SPACE = 0x20;
+
 const strictDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** A line of the Common Log Format, without its line end. */
-export function formatCommon(record: AccessRecord, zone: Zone = "local"): string {
-  return `${bare(record.remote)} - ${bare(record.user)} [${clfTime(record.time, zone)}] "${
-    requestLine(record)
-  }" ${record.status} ${record.bytes}`;
+/** Writes a line of the access log, without its line end. */
+export type AccessFormatter = (record: AccessRecord, line: Lines) => void;
+
+/** A line of the Common Log Format. */
+export function writeCommon(record: AccessRecord, line: Lines, zone: Zone = "local"): void {
+  bare(line, record.remote);
+  line.ascii(" - ");
+  bare(line, record.user);
+  line.ascii(" [");
+  line.ascii(clfTime(record.time, zone));
+  line.ascii('] "');
+  requestLine(line, record);
+  line.ascii('" ');
+  line.number(record.status);
+  line.byte(SPACE);
+  line.number(record.bytes);
 }
 
-/** A line of the combined format, without its line end. */
-export function formatCombined(record: AccessRecord, zone: Zone = "local"): string {
-  return `${formatCommon(record, zone)} "${quoted(record.referer)}" "${quoted(record.userAgent)}"`;
+/** A line of the combined format. */
+export function writeCombined(record: AccessRecord, line: Lines, zone: Zone = "local"): void {
+  writeCommon(record, line, zone);
+  line.byte(SPACE);
+  quotedField(line, record.fields, "referer");
+  line.byte(SPACE);
+  quotedField(line, record.fields, "user-agent");
 }
 
 /**
- * A JSON object in one line, without its line end. What is missing is null; `duration_ms` and `script_ms` have three
- * decimals at most. Bytes of a request that are UTF-8 become their characters, others the character of their number.
+ * A JSON object in one line. What is missing is null; `duration_ms` and `script_ms` have three decimals at most. Bytes of a
+ * request that are UTF-8 become their characters, others the character of their number.
  */
-export function formatJson(record: AccessRecord): string {
-  return JSON.stringify({
+export function writeJson(record: AccessRecord, line: Lines): void {
+  const { fields } = record;
+  const json = JSON.stringify({
     time: isoTime(record.time),
     remote: text(record.remote),
     user: text(record.user),
@@ -57,10 +79,11 @@ export function formatJson(record: AccessRecord): string {
     script_ms: record.scriptMs === null ? null : rounded(record.scriptMs),
     exit: record.exit,
     request_id: record.requestId,
-    host: text(record.host),
-    referer: text(record.referer),
-    user_agent: text(record.userAgent),
-  }).replace(UNSAFE_JSON, (char) => `\\u${hex(char.charCodeAt(0), 4)}`);
+    host: text(fields?.get("host") ?? null),
+    referer: text(fields?.get("referer") ?? null),
+    user_agent: text(fields?.get("user-agent") ?? null),
+  });
+  line.text(json.replace(UNSAFE_JSON, (char) => `\\u${hex(char.charCodeAt(0), 4)}`));
 }
 
 /** How wide the columns of a readable line are; what is longer moves the rest of its line, and nothing is cut. */
@@ -68,24 +91,26 @@ const METHOD_COLUMN = 7;
 const TARGET_COLUMN = 40;
 const TIME_COLUMN = 9;
 
-/**
- * A line for people: method, path, status, time, and the script with how it ended, where that was not well. Without its line
- * end.
- */
-export function formatReadable(record: AccessRecord, hasColours: boolean): string {
+/** A line for people: method, path, status, time, and the script with how it ended, where that was not well. */
+export function writeReadable(record: AccessRecord, line: Lines, hasColours: boolean): void {
   const { status, exit, script } = record;
-  const method = bare(record.method).padEnd(METHOD_COLUMN);
-  const target = bare(record.target).padEnd(TARGET_COLUMN);
-  const time = readableTime(record.durationMs).padStart(TIME_COLUMN);
-  const line = `${method} ${target} ${hasColours ? coloured(status) : status} ${time}`;
-  if (script === null) return line;
-  const name = quoted(script.slice(Math.max(script.lastIndexOf("/"), script.lastIndexOf("\\")) + 1));
-  const end = exit === null || exit === 0
-    ? ""
-    : typeof exit === "number"
-    ? ` (status ${exit})`
-    : ` (${exit})`;
-  return `${line}  ${name}${end}`;
+  column(line, METHOD_COLUMN, () => bare(line, record.method));
+  column(line, TARGET_COLUMN, () => bare(line, record.target));
+  line.ascii(hasColours ? coloured(status) : String(status));
+  line.ascii(` ${readableTime(record.durationMs).padStart(TIME_COLUMN)}`);
+  if (script === null) return;
+  line.ascii("  ");
+  line.octetText(script.slice(Math.max(script.lastIndexOf("/"), script.lastIndexOf("\\")) + 1), QUOTED);
+  if (exit === null || exit === 0) return;
+  line.ascii(typeof exit === "number" ? ` (status ${exit})` : ` (${exit})`);
+}
+
+/** What `write` writes, filled up with spaces, and one more behind it. */
+function column(line: Lines, width: number, write: () => void): void {
+  const end = line.length + width;
+  write();
+  while (line.length < end) line.byte(SPACE);
+  line.byte(SPACE);
 }
 
 function readableTime(ms: number): string {
@@ -99,54 +124,51 @@ function coloured(status: number): string {
   return `\x1b[${colour}m${status}\x1b[0m`;
 }
 
-/** The function for a configured format. */
-export function accessFormat(format: AccessFormat): (record: AccessRecord) => string {
+/** What writes the lines of a configured format. */
+export function accessFormat(format: AccessFormat): AccessFormatter {
   switch (format) {
     case "combined":
-      return (record) => formatCombined(record);
+      return (record, line) => writeCombined(record, line);
     case "common":
-      return (record) => formatCommon(record);
+      return (record, line) => writeCommon(record, line);
     case "json":
-      return formatJson;
+      return writeJson;
     case "readable":
-      return (record) => formatReadable(record, false);
+      return (record, line) => writeReadable(record, line, false);
     case "coloured":
-      return (record) => formatReadable(record, true);
+      return (record, line) => writeReadable(record, line, true);
   }
 }
 
 /** `GET /path HTTP/1.1` as it came; `-` where no request line was read. */
-function requestLine(record: AccessRecord): string {
-  if (record.method === "" && record.target === "") return "-";
-  const line = record.protocol === ""
-    ? `${record.method} ${record.target}`
-    : `${record.method} ${record.target} ${record.protocol}`;
-  return UNSAFE.test(line) ? escapeBytes(line, UNSAFE) : line;
+function requestLine(line: Lines, { method, target, protocol }: AccessRecord): void {
+  if (method === "" && target === "") return line.byte(DASH);
+  line.octetText(method, QUOTED);
+  line.byte(SPACE);
+  line.octetText(target, QUOTED);
+  if (protocol === "") return;
+  line.byte(SPACE);
+  line.octetText(protocol, QUOTED);
 }
 
-function quoted(value: string | null): string {
-  if (value === null || value === "") return "-";
-  return UNSAFE.test(value) ? escapeBytes(value, UNSAFE) : value;
-}
-
-function bare(value: string | null): string {
-  if (value === null || value === "") return "-";
-  return UNSAFE_BARE.test(value) ? escapeBytes(value, UNSAFE_BARE) : value;
-}
-
-/** Each unsafe byte as `\xHH`, upper-case digits, as nginx writes them. A char over 255 is its UTF-8 bytes. */
-function escapeBytes(value: string, unsafe: RegExp): string {
-  let out = "";
-  for (const char of value) {
-    if (!unsafe.test(char)) {
-      out += char;
-    } else if (char.length === 1 && char.charCodeAt(0) <= 0xff) {
-      out += `\\x${hex(char.charCodeAt(0), 2)}`;
-    } else {
-      for (const byte of encoder.encode(char)) out += `\\x${hex(byte, 2)}`;
-    }
+/** The value of the first line of that name, as it lies in the head. */
+function quotedField(line: Lines, fields: FieldLines | null, name: string): void {
+  line.byte(QUOTE);
+  const index = fields?.indexOf(name, 0) ?? -1;
+  if (fields === null || index === -1) {
+    line.byte(DASH);
+  } else {
+    const start = fields.valueStart(index);
+    const end = fields.valueEnd(index);
+    if (start === end) line.byte(DASH);
+    else line.octets(fields.bytes, start, end, QUOTED);
   }
-  return out;
+  line.byte(QUOTE);
+}
+
+function bare(line: Lines, value: string | null): void {
+  if (value === null || value === "") line.byte(DASH);
+  else line.octetText(value, BARE);
 }
 
 function hex(value: number, digits: number): string {

@@ -1,5 +1,15 @@
 import { assertEquals, assertMatch, assertNotMatch } from "@std/assert";
-import { accessFormat, formatCombined, formatCommon, formatJson, formatReadable } from "./access_log.ts";
+import { FieldLines } from "../http/fields.ts";
+import { encodeOctets } from "../http/octets.ts";
+import {
+  accessFormat,
+  writeCombined,
+  writeCommon,
+  writeJson,
+  writeReadable,
+  type Zone,
+} from "./access_log.ts";
+import { Lines } from "./lines.ts";
 import type { AccessRecord } from "./record.ts";
 
 const RECORD: AccessRecord = {
@@ -12,25 +22,58 @@ const RECORD: AccessRecord = {
   status: 200,
   bytes: 2326,
   durationMs: 1.23456,
-  referer: null,
-  userAgent: null,
+  fields: fieldLines({ host: "example.org" }),
   requestId: "r-1",
-  host: "example.org",
   script: null,
   scriptMs: null,
   exit: null,
 };
 
+/** Field lines of any bytes at all. */
+function fieldLines(fields: Record<string, string>): FieldLines {
+  let section = "";
+  const marks: number[] = [];
+  for (const [name, value] of Object.entries(fields)) {
+    marks.push(section.length + name.length, section.length + name.length + 1 + value.length);
+    section += `${name}:${value}\r\n`;
+  }
+  return new FieldLines(encodeOctets(section), 0, marks);
+}
+
+function written(write: (line: Lines) => void): string {
+  const line = new Lines();
+  write(line);
+  return new TextDecoder().decode(line.take());
+}
+
+function formatCombined(record: AccessRecord, zone?: Zone): string {
+  return written((line) => writeCombined(record, line, zone));
+}
+
+function formatCommon(record: AccessRecord, zone?: Zone): string {
+  return written((line) => writeCommon(record, line, zone));
+}
+
+function formatJson(record: AccessRecord): string {
+  return written((line) => writeJson(record, line));
+}
+
+function formatReadable(record: AccessRecord, hasColours: boolean): string {
+  return written((line) => writeReadable(record, line, hasColours));
+}
+
 function test(name: string, fn: () => void): void {
   Deno.test({ name, permissions: "none", fn });
 }
 
-test("formatCombined() is the line of Apache and nginx", () => {
+test("writeCombined() is the line of Apache and nginx", () => {
   const record = {
     ...RECORD,
     user: "frank",
-    referer: "http://www.example.com/start.html",
-    userAgent: "Mozilla/4.08 [en] (Win98; I ;Nav)",
+    fields: fieldLines({
+      referer: "http://www.example.com/start.html",
+      "user-agent": "Mozilla/4.08 [en] (Win98; I ;Nav)",
+    }),
   };
   assertEquals(
     formatCombined(record, "utc"),
@@ -39,30 +82,30 @@ test("formatCombined() is the line of Apache and nginx", () => {
   );
 });
 
-test("formatCombined() writes a dash for what is missing and a zero for no content", () => {
-  const record = { ...RECORD, remote: "", bytes: 0, status: 304, referer: "" };
+test("writeCombined() writes a dash for what is missing and a zero for no content", () => {
+  const record = { ...RECORD, remote: "", bytes: 0, status: 304, fields: fieldLines({ referer: "" }) };
   assertEquals(
     formatCombined(record, "utc"),
     '- - - [22/Nov/2026:02:34:24 +0000] "GET /a.html?x=1 HTTP/1.1" 304 0 "-" "-"',
   );
 });
 
-test("formatCommon() is combined without referer and user agent", () => {
-  const record = { ...RECORD, referer: "r", userAgent: "u" };
+test("writeCommon() is combined without referer and user agent", () => {
+  const record = { ...RECORD, fields: fieldLines({ referer: "r", "user-agent": "u" }) };
   assertEquals(formatCombined(record, "utc"), `${formatCommon(record, "utc")} "r" "u"`);
 });
 
-test("formatCombined() writes a dash where no request line was read", () => {
-  const record = { ...RECORD, method: "", target: "", protocol: "", status: 408, bytes: 0 };
+test("writeCombined() writes a dash where no request line was read", () => {
+  const record = { ...RECORD, method: "", target: "", protocol: "", status: 408, bytes: 0, fields: null };
   assertMatch(formatCombined(record, "utc"), /\] "-" 408 0 "-" "-"$/);
 });
 
-test("formatCombined() escapes quotes, backslashes, controls and other bytes as nginx does", () => {
-  const record = { ...RECORD, userAgent: 'a"b\\c\n\x1b[31m\x7f\xe9 ~' };
+test("writeCombined() escapes quotes, backslashes, controls and other bytes as nginx does", () => {
+  const record = { ...RECORD, fields: fieldLines({ "user-agent": 'a"b\\c\n\x1b[31m\x7f\xe9 ~' }) };
   assertMatch(formatCombined(record, "utc"), /"a\\x22b\\x5Cc\\x0A\\x1B\[31m\\x7F\\xE9 ~"$/);
 });
 
-test("formatCombined() keeps its columns whatever a user is called", () => {
+test("writeCombined() keeps its columns whatever a user is called", () => {
   const record = { ...RECORD, user: "a b] [c\u20ac" };
   assertMatch(formatCombined(record, "utc"), /^127\.0\.0\.1 - a\\x20b\\x5D\\x20\\x5Bc\\xE2\\x82\\xAC \[22/);
 });
@@ -77,14 +120,12 @@ test("every format keeps a line a line, for each byte in each field", () => {
       method: evil,
       target: evil,
       protocol: evil,
-      referer: evil,
-      userAgent: evil,
-      host: evil,
+      fields: fieldLines({ host: evil, referer: evil, "user-agent": evil }),
       script: evil,
       exit: evil,
     };
     for (const format of ["combined", "common", "json"] as const) {
-      const line = accessFormat(format)(record);
+      const line = written((line) => accessFormat(format)(record, line));
       // deno-lint-ignore no-control-regex
       assertNotMatch(line, /[\x00-\x1f\x7f-\x9f]/);
     }
@@ -96,7 +137,7 @@ test("every format keeps a line a line, for each byte in each field", () => {
   }
 });
 
-test("formatCombined() tells the time of each second anew", () => {
+test("writeCombined() tells the time of each second anew", () => {
   const times = [0, 999, 1000, 59_999, 951_782_400_000].map((time) =>
     /\[(.*?)\]/.exec(formatCommon({ ...RECORD, time }, "utc"))?.[1]
   );
@@ -109,14 +150,14 @@ test("formatCombined() tells the time of each second anew", () => {
   ]);
 });
 
-test("formatCombined() in the local zone names the same instant", () => {
+test("writeCombined() in the local zone names the same instant", () => {
   const [, day, month, year, clock, sign, hours, minutes] =
     /\[(\d\d)\/(...)\/(\d{4}):([\d:]{8}) ([+-])(\d\d)(\d\d)\]/.exec(formatCommon(RECORD)) ?? [];
   const instant = Date.parse(`${day} ${month} ${year} ${clock} GMT${sign}${hours}${minutes}`);
   assertEquals(instant, Math.floor(RECORD.time / 1000) * 1000);
 });
 
-test("formatJson() is one object with the contract's names", () => {
+test("writeJson() is one object with the contract's names", () => {
   const record = { ...RECORD, script: "/srv/hello.py", scriptMs: 20.5, exit: 0 };
   assertEquals(JSON.parse(formatJson(record)), {
     time: "2026-11-22T02:34:24.123Z",
@@ -138,14 +179,23 @@ test("formatJson() is one object with the contract's names", () => {
   });
 });
 
-test("formatJson() reads bytes as UTF-8 where they are, and only there", () => {
-  assertEquals(JSON.parse(formatJson({ ...RECORD, userAgent: "\xc3\xa9" })).user_agent, "é");
-  assertEquals(JSON.parse(formatJson({ ...RECORD, userAgent: "\xe9" })).user_agent, "é");
-  assertEquals(JSON.parse(formatJson({ ...RECORD, userAgent: "\xff\xfe" })).user_agent, "\xff\xfe");
+test("writeJson() reads bytes as UTF-8 where they are, and only there", () => {
+  assertEquals(
+    JSON.parse(formatJson({ ...RECORD, fields: fieldLines({ "user-agent": "\xc3\xa9" }) })).user_agent,
+    "é",
+  );
+  assertEquals(
+    JSON.parse(formatJson({ ...RECORD, fields: fieldLines({ "user-agent": "\xe9" }) })).user_agent,
+    "é",
+  );
+  assertEquals(
+    JSON.parse(formatJson({ ...RECORD, fields: fieldLines({ "user-agent": "\xff\xfe" }) })).user_agent,
+    "\xff\xfe",
+  );
   assertEquals(JSON.parse(formatJson({ ...RECORD, user: "€" })).user, "€");
 });
 
-test("formatJson() keeps its milliseconds across seconds", () => {
+test("writeJson() keeps its milliseconds across seconds", () => {
   const times = [0, 7, 1000, 1999].map((time) => JSON.parse(formatJson({ ...RECORD, time })).time);
   assertEquals(times, [
     "1970-01-01T00:00:00.000Z",
@@ -155,7 +205,7 @@ test("formatJson() keeps its milliseconds across seconds", () => {
   ]);
 });
 
-test("formatReadable() has method, path, status and time in columns, then the script and how it ended", () => {
+test("writeReadable() has method, path, status and time in columns, then the script and how it ended", () => {
   const script = "/srv/cgi-bin/a.py";
   assertEquals(
     [
@@ -177,7 +227,7 @@ test("formatReadable() has method, path, status and time in columns, then the sc
   );
 });
 
-test("formatReadable() colours the status and nothing else, and lets nothing of a request reach a terminal", () => {
+test("writeReadable() colours the status and nothing else, and lets nothing of a request reach a terminal", () => {
   const status = (status: number) => formatReadable({ ...RECORD, status }, true).replaceAll("\x1b", "^");
   for (const [code, colour] of [[200, 32], [304, 34], [404, 33], [500, 31]]) {
     assertMatch(status(code), new RegExp(`^GET [^^]* \\^\\[${colour}m${code}\\^\\[0m +1\\.2 ms$`));

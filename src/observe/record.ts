@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { FieldLines } from "../http/fields.ts";
+
 /** One finished request. */
 export interface AccessRecord {
   /** Milliseconds since 1970, when its first byte arrived. */
@@ -24,14 +26,10 @@ export interface AccessRecord {
   readonly bytes: number;
   /** From its first byte to the end of its answer, in milliseconds. */
   readonly durationMs: number;
-  /** The field's value, a char for each byte; null without. */
-  readonly referer: string | null;
-  /** The field's value, a char for each byte; null without. */
-  readonly userAgent: string | null;
+  /** The request's field lines, which nobody keeps; null where none were read. */
+  readonly fields: FieldLines | null;
   /** Its number for logs and error pages. */
   readonly requestId: string;
-  /** The Host as sent; null without. */
-  readonly host: string | null;
   /** Absolute path of the script; null without. */
   readonly script: string | null;
   /** How long the script ran, in milliseconds; null without. */
