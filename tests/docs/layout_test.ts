@@ -13,7 +13,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   http: [],
   time: [],
   config: ["http"],
-  observe: ["config", "time"],
+  observe: ["http", "config", "time"],
   handlers: ["http", "config", "observe", "time"],
   route: ["handlers", "http", "config", "observe", "time"],
   cgi: ["handlers", "http", "config", "observe", "time"],
