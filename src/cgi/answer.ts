@@ -381,9 +381,14 @@ export class ScriptAnswer implements Deadline {
   /** Gathers content until there is enough, or for a moment, or to its end. */
   async #hold(rest: Bytes, holdMs: number, holdBytes: number): Promise<Bytes[]> {
     const held = rest.length > 0 ? [rest] : [];
+    // A short answer is there as a whole, and waits for nothing.
+    if (this.#run.isAtEnd) {
+      await this.#read();
+      return held;
+    }
     let heldBytes = rest.length;
     const { promise: over, resolve } = Promise.withResolvers<"over">();
-    const stopWaiting = after(holdMs, () => resolve("over"));
+    const stopWaiting = after(Math.max(0, holdMs - (this.#run.heldMs ?? 0)), () => resolve("over"));
     while (heldBytes < holdBytes) {
       this.#pending = this.#read();
       // Whoever reads on is told of its failure.
@@ -511,8 +516,8 @@ export class ScriptAnswer implements Deadline {
   #began(pid: number): void {
     this.#pid = pid;
     this.#exchange.begun();
-    this.#startedMs = this.#services.clock.now();
-    this.#signMs = this.#startedMs;
+    this.#startedMs = this.#run.startedMs ?? this.#services.clock.now();
+    this.#signMs = this.#services.clock.now();
   }
 
   #ended(exit: ScriptExit): void {

@@ -121,6 +121,12 @@ export interface ScriptRun {
   readonly started: Promise<number>;
   /** When it last gave a sign of life (output, or input taken), in milliseconds of the loop's clock; 0 before its start. */
   readonly lastSignMs: number;
+  /** When it was started, in milliseconds of the loop's clock, where `started` may resolve some time later; 0 before. */
+  readonly startedMs?: number;
+  /** How long its first output was kept back, in milliseconds, so that what follows at once comes with it. */
+  readonly heldMs?: number;
+  /** Whether all its output was read: the next read gives null at once. Left out where nobody knows before reading. */
+  readonly isAtEnd?: boolean;
   /** How it ended. Never rejects; a run that never started or was lost has code -1. */
   readonly ended: Promise<ScriptExit>;
   /**

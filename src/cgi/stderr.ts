@@ -20,11 +20,16 @@ export const TAIL_BYTES = 4096;
 const LF = 0x0a;
 const CR = 0x0d;
 
-/** Splits what a script writes into lines. */
+/** One for all: each line is decoded as a whole. */
+const decoder = new TextDecoder();
+
+const NOTHING = new Uint8Array(0);
+
+/** Splits what a script writes into lines. Most scripts write nothing, and cost nothing here. */
 export class StderrLines {
   readonly #line: (text: string) => void;
-  /** The line so far, at most `LINE_BYTES_MAX` bytes. */
-  #part = new Uint8Array(256);
+  /** The line so far, at most `LINE_BYTES_MAX` bytes; replaced when it has to grow. */
+  #part = NOTHING;
   #length = 0;
   #isCut = false;
   /** Whether a line has begun: an empty one is a line too. */
@@ -32,7 +37,6 @@ export class StderrLines {
   #secondBegan = -Infinity;
   #inSecond = 0;
   #suppressed = 0;
-  readonly #decoder = new TextDecoder();
 
   /** Begins with an empty line.
    *
@@ -66,7 +70,8 @@ export class StderrLines {
     const taken = bytes.length > room ? bytes.subarray(0, room) : bytes;
     if (taken.length < bytes.length) this.#isCut = true;
     if (this.#length + taken.length > this.#part.length) {
-      const grown = new Uint8Array(Math.min(LINE_BYTES_MAX, 2 * (this.#length + taken.length)));
+      const bytes = Math.max(256, 2 * (this.#length + taken.length));
+      const grown = new Uint8Array(Math.min(LINE_BYTES_MAX, bytes));
       grown.set(this.#part.subarray(0, this.#length));
       this.#part = grown;
     }
@@ -90,7 +95,7 @@ export class StderrLines {
       this.#suppressed++;
       return;
     }
-    this.#line(this.#decoder.decode(this.#part.subarray(0, length)) + (isCut ? " [cut]" : ""));
+    this.#line(decoder.decode(this.#part.subarray(0, length)) + (isCut ? " [cut]" : ""));
   }
 
   #tellSuppressed(): void {
@@ -102,7 +107,7 @@ export class StderrLines {
 /** The end of what a script writes: its last lines, at most so many bytes of them. */
 export class StderrTail {
   /** Twice the room, so that what falls out is moved over once in a while and not with each push. */
-  #bytes = new Uint8Array(0);
+  #bytes = NOTHING;
   readonly #bytesMax: number;
   #length = 0;
   #isCut = false;

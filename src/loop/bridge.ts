@@ -111,6 +111,8 @@ class Way {
 /** One run on the other side. */
 class BridgedRun implements ScriptRun {
   lastSignMs = 0;
+  startedMs = 0;
+  heldMs = 0;
   readonly started: Promise<number>;
   readonly ended: Promise<ScriptExit>;
 
@@ -141,6 +143,10 @@ class BridgedRun implements ScriptRun {
     this.started = this.#starting.promise;
     this.ended = this.#ending.promise;
     this.started.catch(() => {}); // whoever waits for it sees the rejection; nobody has to
+  }
+
+  get isAtEnd(): boolean {
+    return this.#isOutputEnded && !this.#isLost && this.#output.length === 0;
   }
 
   write(bytes: Uint8Array<ArrayBuffer>): Promise<boolean> {
@@ -191,6 +197,7 @@ class BridgedRun implements ScriptRun {
     switch (message.kind) {
       case "started":
         this.lastSignMs = this.#now();
+        this.startedMs = this.lastSignMs - message.agoMs;
         this.#starting.resolve(message.pid);
         break;
       case "failed":
@@ -200,6 +207,7 @@ class BridgedRun implements ScriptRun {
       case "output":
         this.lastSignMs = this.#now();
         if (this.#isOutputDropped) break;
+        this.heldMs += message.heldMs;
         if (this.#reader === null) this.#output.push(message.bytes);
         else {
           this.#consume(message.bytes);

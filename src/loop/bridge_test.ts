@@ -63,9 +63,9 @@ Deno.test("a bridged run gives what its script writes, in order, and then how it
   using far = new FarEnd();
   const run = far.scripts.start(SPEC);
   assertEquals((await far.next()).kind, "start");
-  far.send({ kind: "started", id: 1, pid: 7 });
-  far.send({ kind: "output", id: 1, bytes: bytes(3) });
-  far.send({ kind: "output", id: 1, bytes: bytes(5) });
+  far.send({ kind: "started", id: 1, pid: 7, agoMs: 0 });
+  far.send({ kind: "output", id: 1, bytes: bytes(3), heldMs: 0 });
+  far.send({ kind: "output", id: 1, bytes: bytes(5), heldMs: 0 });
   far.send({ kind: "outputEnd", id: 1 });
   far.send({ kind: "exit", id: 1, code: 3, signal: null });
   assertEquals(await run.started, 7);
@@ -75,6 +75,21 @@ Deno.test("a bridged run gives what its script writes, in order, and then how it
   assertEquals(await run.ended, { code: 3, signal: null });
   assertEquals(run.lastSignMs, 42);
   assertEquals(far.wanted, 1);
+});
+
+Deno.test("a bridged run tells when it began, how long its output was kept back, and that no more follows", async () => {
+  using far = new FarEnd();
+  const run = far.scripts.start(SPEC);
+  assertEquals([run.startedMs, run.heldMs, run.isAtEnd], [0, 0, false]);
+  await far.next();
+  far.send({ kind: "started", id: 1, pid: 7, agoMs: 30 });
+  far.send({ kind: "output", id: 1, bytes: bytes(3), heldMs: 8 });
+  far.send({ kind: "exit", id: 1, code: 0, signal: null });
+  await run.ended;
+  assertEquals([run.startedMs, run.heldMs, run.isAtEnd], [12, 8, false]);
+  assertEquals((await run.read())?.length, 3);
+  assert(run.isAtEnd);
+  assertEquals(await run.read(), null);
 });
 
 Deno.test("a writer that fills the window waits until the script has taken something", async () => {
@@ -106,7 +121,7 @@ Deno.test("consumption is reported in steps, so that the sender's window opens a
   using far = new FarEnd();
   const run = far.scripts.start(SPEC);
   await far.next();
-  for (let i = 0; i < 4; i++) far.send({ kind: "output", id: 1, bytes: bytes(40_000) });
+  for (let i = 0; i < 4; i++) far.send({ kind: "output", id: 1, bytes: bytes(40_000), heldMs: 0 });
   for (let i = 0; i < 4; i++) await run.read();
   assertEquals(await far.next(), { kind: "consumed", id: 1, bytes: 2 * windowCost(40_000) });
   assertEquals(await far.next(), { kind: "consumed", id: 1, bytes: 2 * windowCost(40_000) });

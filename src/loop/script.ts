@@ -204,39 +204,60 @@ class ScriptLoop {
   }
 }
 
-/** How long a message that nobody is in a hurry for waits for another one, in milliseconds. */
-const SOON_MS = 3;
+/** How long it may take until a network loop knows of a start that only its deadlines wait for, in milliseconds. */
+const TELL_START_MS = 50;
+
+/**
+ * How long a script's first output is kept back, in milliseconds, and how long its output's end is: with most scripts all
+ * that follows comes at once, and one message wakes the network loop once. That loop would keep it back as well.
+ */
+const HELD_MS = 8;
+
+/** Output that is kept back is less than this, in bytes: more of it is on its way, and worth a message of its own. */
+const HELD_BYTES_MAX = 16_384;
 
 /** What goes to a network loop: in a hurry, or together with what is. */
 class Outbox {
   readonly #port: MessagePort;
-  #messages: FromBridge[] = [];
-  #isWaiting = false;
+  /** Each is made when it goes. */
+  #messages: (() => FromBridge)[] = [];
+  #transfer: Transferable[] = [];
+  /** When they go at the latest; 0: in this turn. */
+  #dueMs = Infinity;
+  #stopWaiting: (() => void) | null = null;
 
   constructor(port: MessagePort) {
     this.#port = port;
   }
 
-  /** Sends what waits, and a message behind it. */
+  /** Sends what waits, and a message behind it, together with all else of this turn. */
   post(message: FromBridge, transfer: Transferable[]): void {
-    this.#messages.push(message);
-    this.#flush(transfer);
+    this.#messages.push(() => message);
+    this.#transfer.push(...transfer);
+    if (this.#dueMs === 0) return;
+    this.#dueMs = 0;
+    queueMicrotask(() => this.#flush());
   }
 
-  /** Sends a message with the next, or after a moment. */
-  postSoon(message: FromBridge): void {
-    this.#messages.push(message);
-    if (this.#isWaiting) return;
-    this.#isWaiting = true;
-    after(SOON_MS, () => {
-      this.#isWaiting = false;
-      if (this.#messages.length > 0) this.#flush([]);
-    });
+  /** Sends a message with the next, or after `ms` milliseconds. */
+  postWithin(ms: number, make: () => FromBridge, transfer: Transferable[] = []): void {
+    this.#messages.push(make);
+    this.#transfer.push(...transfer);
+    const dueMs = performance.now() + ms;
+    if (dueMs >= this.#dueMs) return;
+    this.#dueMs = dueMs;
+    this.#stopWaiting?.();
+    this.#stopWaiting = after(ms, () => this.#flush());
   }
 
-  #flush(transfer: Transferable[]): void {
-    const messages = this.#messages;
+  #flush(): void {
+    const messages = this.#messages.map((make) => make());
+    const transfer = this.#transfer;
     this.#messages = [];
+    this.#transfer = [];
+    this.#dueMs = Infinity;
+    this.#stopWaiting?.();
+    this.#stopWaiting = null;
     this.#port.postMessage(messages, transfer);
   }
 }
@@ -374,10 +395,13 @@ class HostedRun {
         this.#host.metrics.scriptStarted();
         this.#pid = pid;
         this.#startedMs = performance.now();
-        const message = { kind: "started", id: this.#id, pid } as const;
+        const tell = () => {
+          const agoMs = performance.now() - this.#startedMs;
+          return { kind: "started", id: this.#id, pid, agoMs } as const;
+        };
         // Input waits for it; without input only the clock does.
-        if (this.spec.hasInput) this.#post(message);
-        else this.#postSoon(message);
+        if (this.spec.hasInput) this.#post(tell());
+        else this.#postWithin(TELL_START_MS, tell);
       },
       (error) => {
         const failure = startFailure(error);
@@ -404,17 +428,29 @@ class HostedRun {
   }
 
   async #pumpOutput(run: ScriptRun): Promise<void> {
+    let isFirst = true;
     for (let bytes = await run.read(); bytes !== null; bytes = await run.read()) {
       if (this.#isOutputDropped) continue;
       this.#unconsumedBytes += windowCost(bytes.length);
-      this.#post({ kind: "output", id: this.#id, bytes }, [bytes.buffer]);
+      if (isFirst && bytes.length < HELD_BYTES_MAX) this.#holdOutput(bytes);
+      else this.#post({ kind: "output", id: this.#id, bytes, heldMs: 0 }, [bytes.buffer]);
+      isFirst = false;
       if (this.#unconsumedBytes >= WINDOW_BYTES) {
         this.#roomForOutput = Promise.withResolvers();
         await this.#roomForOutput.promise;
       }
     }
     // How it ended follows at once, unless it lives on.
-    this.#postSoon({ kind: "outputEnd", id: this.#id });
+    this.#postWithin(HELD_MS, () => ({ kind: "outputEnd", id: this.#id }));
+  }
+
+  #holdOutput(bytes: Uint8Array<ArrayBuffer>): void {
+    const sinceMs = performance.now();
+    this.#postWithin(
+      HELD_MS,
+      () => ({ kind: "output", id: this.#id, bytes, heldMs: performance.now() - sinceMs }),
+      [bytes.buffer],
+    );
   }
 
   #resumeOutput(): void {
@@ -455,8 +491,8 @@ class HostedRun {
     if (!this.#isOver) this.#outbox.post(message, transfer);
   }
 
-  #postSoon(message: FromBridge): void {
-    if (!this.#isOver) this.#outbox.postSoon(message);
+  #postWithin(ms: number, make: () => FromBridge, transfer: Transferable[] = []): void {
+    if (!this.#isOver) this.#outbox.postWithin(ms, make, transfer);
   }
 }
 

@@ -215,9 +215,16 @@ export type ToBridge =
  * receiver more than what is in it.
  */
 export type FromBridge =
-  | { readonly kind: "started"; readonly id: number; readonly pid: number }
+  /** It was started so many milliseconds ago. */
+  | { readonly kind: "started"; readonly id: number; readonly pid: number; readonly agoMs: number }
   | { readonly kind: "failed"; readonly id: number; readonly failure: StartFailure }
-  | { readonly kind: "output"; readonly id: number; readonly bytes: Uint8Array<ArrayBuffer> }
+  /** `heldMs`: how long it was kept back for what might follow, in milliseconds. */
+  | {
+    readonly kind: "output";
+    readonly id: number;
+    readonly bytes: Uint8Array<ArrayBuffer>;
+    readonly heldMs: number;
+  }
   | { readonly kind: "outputEnd"; readonly id: number }
   /** So many bytes of input have been taken by the script; a buffer in place of the one that they came in. */
   | {
