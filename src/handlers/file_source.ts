@@ -9,6 +9,7 @@
  */
 
 import type { ByteRange } from "../http/range.ts";
+import { after } from "../time/timer.ts";
 import { ContentCutShort, type Source } from "./handler.ts";
 
 /** The usual length of a read, in bytes. */
@@ -17,16 +18,86 @@ const CHUNK_BYTES = 256 * 1024;
 /** The length of a read while many files are sent at once to slow clients, each of which holds a buffer. */
 const SMALL_CHUNK_BYTES = 32 * 1024;
 
+/** So many reads are under way at once, all files together. */
+const READS_MAX = 16;
+/** A read that takes longer does not count: a disk that has gone away must not stop the others. */
+const STUCK_MS = 1000;
+/** After so much of all files together there is a pause. */
+const BYTES_BETWEEN_PAUSES = 8 * 1024 * 1024;
+
 /** So many buffers are in use before small ones are given out: 64 MiB. */
 const IN_USE_MAX = 256;
 
 /** So many unused buffers are kept: 4 MiB. */
 const KEPT_MAX = 16;
 
+/**
+ * Sees that large files do not keep a loop from everything else.
+ *
+ * Reads are made by other threads: each that is under way takes one, and beyond a few they only take the processor from the loop.
+ * And as long as there is always a read that has ended, the runtime looks at sockets in no more than every 61st turn; so when much
+ * has been sent, all files pause for a moment. Without both, 2,000 clients that asked for a large file at once made others wait
+ * for up to three seconds.
+ */
+export class Pace {
+  /** When those that are under way began, the first of them first. */
+  readonly #underWay = new Set<{ readonly beganMs: number }>();
+  readonly #waiting: (() => void)[] = [];
+  readonly #now: () => number;
+  #bytes = 0;
+  #isPausing = false;
+
+  /**
+   * Nothing is under way.
+   *
+   * @param now Milliseconds of any clock.
+   */
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now;
+  }
+
+  /** What `read` gives, a number of bytes, once it is its turn. */
+  async read(read: () => Promise<number | null>): Promise<number | null> {
+    while (!this.#mayBegin()) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    const turn = { beganMs: this.#now() };
+    this.#underWay.add(turn);
+    try {
+      const count = await read();
+      this.#bytes += count ?? 0;
+      return count;
+    } finally {
+      this.#underWay.delete(turn);
+      // With no other under way the loop has nothing else to do, and looks by itself.
+      if (this.#underWay.size === 0 && this.#waiting.length === 0) this.#bytes = 0;
+      if (this.#bytes > BYTES_BETWEEN_PAUSES) this.#pause();
+      else this.#waiting.shift()?.();
+    }
+  }
+
+  #mayBegin(): boolean {
+    if (this.#isPausing) return false;
+    if (this.#underWay.size < READS_MAX) return true;
+    const [{ beganMs }] = this.#underWay;
+    return this.#now() - beganMs > STUCK_MS;
+  }
+
+  #pause(): void {
+    if (this.#isPausing) return;
+    this.#isPausing = true;
+    after(0, () => {
+      this.#isPausing = false;
+      this.#bytes = 0;
+      for (const begin of this.#waiting.splice(0, Math.max(1, READS_MAX - this.#underWay.size))) begin();
+    });
+  }
+}
+
 /** Buffers for reading files, used again and bounded in number. */
 export class BufferPool {
   readonly #kept: Uint8Array<ArrayBuffer>[] = [];
   #inUse = 0;
+  /** What reads into them go by. */
+  readonly pace: Pace = new Pace();
 
   /** A buffer for a file of which so many bytes are to be read; to be given back. */
   take(bytes: number): Uint8Array<ArrayBuffer> {
@@ -101,7 +172,7 @@ export class FileSource implements Source {
     this.#isReading = true;
     try {
       const wanted = this.#left < buffer.length ? buffer.subarray(0, this.#left) : buffer;
-      const count = await this.#file.read(wanted);
+      const count = await this.#pool.pace.read(() => this.#file.read(wanted));
       if (count === null || count === 0) {
         throw new ContentCutShort(`the file became ${this.#left} bytes shorter while it was sent`);
       }

@@ -27,6 +27,8 @@ const PAUSE_MS = 50;
  * were turned away there is one, or a flood would use up the descriptors.
  */
 const REFUSED_AT_ONCE = 4;
+/** And after so many that are served, or those who are there already would wait for the end of a flood. */
+const ACCEPTED_AT_ONCE = 64;
 /** And said again after this long: what lasts is not to fill the log. */
 const SAY_AGAIN_MS = 10_000;
 /**
@@ -102,7 +104,10 @@ export class Listener {
         const connection = await next;
         this.#accepted++;
         const isTaken = this.#take(connection);
-        if (!isTaken && ++this.#refused % REFUSED_AT_ONCE === 0) await delay(0);
+        const isTurnOver = isTaken
+          ? this.#accepted % ACCEPTED_AT_ONCE === 0
+          : ++this.#refused % REFUSED_AT_ONCE === 0;
+        if (isTurnOver) await delay(0);
         next = this.#socket.accept();
         if (this.#isLastCall && await isPending(next)) this.closeNow();
       } catch (error) {
