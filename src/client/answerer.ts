@@ -39,7 +39,8 @@ export class Answerer {
   constructor(router: Router, reserved: Reserved | null = null) {
     this.#reserved = reserved;
     this.#router = router;
-    this.#pages = new ErrorPages(router);
+    // With --dev alone is there something of the server's own to load pages again by.
+    this.#pages = new ErrorPages(router, { tellsReasons: reserved !== null });
   }
 
   /**

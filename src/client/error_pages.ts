@@ -44,21 +44,24 @@ const PAGE_ONLY = new Set([
 /** Makes the replies to what is refused. */
 export class ErrorPages {
   readonly #router: Router;
+  readonly #tellsReasons: boolean;
 
   /**
    * Makes the pages of all sites.
    *
    * @param router Knows the routes of the pages.
+   * @param options With `tellsReasons` (`--dev`) the built-in page of a refusal says why.
    */
-  constructor(router: Router) {
+  constructor(router: Router, { tellsReasons }: { readonly tellsReasons: boolean }) {
     this.#router = router;
+    this.#tellsReasons = tellsReasons;
   }
 
   /** The reply to an error, by the site's page for its status where there is one and nothing is to be told in full. */
   reply(exchange: ClientExchange, error: HttpError): Reply | Promise<Reply> {
     if (error instanceof FailedScript) return devReply(error, requestOf(exchange));
     const path = exchange.siteFound?.errorPages[error.status];
-    return path === undefined ? builtIn(exchange, error) : this.#customReply(exchange, error, path);
+    return path === undefined ? this.#builtIn(exchange, error) : this.#customReply(exchange, error, path);
   }
 
   async #customReply(exchange: ClientExchange, error: HttpError, path: string): Promise<Reply> {
@@ -69,7 +72,7 @@ export class ErrorPages {
     try {
       page = await this.#ask(new PageExchange(exchange, site.site), site, path);
     } catch (failure) {
-      if (failure instanceof HttpError) return builtIn(exchange, error);
+      if (failure instanceof HttpError) return this.#builtIn(exchange, error);
       throw failure;
     }
     const { body } = page;
@@ -77,7 +80,12 @@ export class ErrorPages {
       (page.status === 200 || page.status === error.status);
     if (isPage) return withStatusOf(error, page, exchange.id);
     if (body !== null && !(body instanceof Uint8Array)) body.close(new ExchangeAborted("clientGone"));
-    return builtIn(exchange, error);
+    return this.#builtIn(exchange, error);
+  }
+
+  #builtIn(exchange: ClientExchange, error: HttpError): Reply {
+    const request = requestOf(exchange);
+    return this.#tellsReasons ? devReply(error, request) : errorReply(error, request);
   }
 
   async #ask(exchange: PageExchange, site: SiteRoutes, path: string): Promise<Reply> {
@@ -93,10 +101,6 @@ export class ErrorPages {
     }
     throw new HttpError(502, `the error page ${path} leads on and on`);
   }
-}
-
-function builtIn(exchange: ClientExchange, error: HttpError): Reply {
-  return errorReply(error, requestOf(exchange));
 }
 
 function requestOf(exchange: ClientExchange): ErrorRequest {

@@ -1,6 +1,6 @@
 /**
- * What a client sees of a script's failure with `--dev`: all that the error log knows of it and what the script said itself, in
- * the forms of `error_page.ts`. Only who develops on this very machine is shown this; everybody else gets the plain page.
+ * What a client sees of a script's failure, or of any other error, with `--dev`: all that the error log knows of it and what
+ * the script said itself, in the forms of `error_page.ts`. Only who develops on this very machine is shown this; everybody else gets the plain page.
  *
  * @module
  */
@@ -18,6 +18,7 @@ import {
   withFields,
 } from "./error_page.ts";
 import type { Reply } from "./handler.ts";
+import { colours } from "./palette.ts";
 
 /** What is told of a script that failed. */
 export interface FailureAccount {
@@ -68,6 +69,9 @@ export class FailedScript extends HttpError {
 /** The script that loads a page again when a file or script changes; served with `--dev` only. */
 export const RELOAD_SCRIPT = "/.pollux/reload.js";
 
+/** What is told where no script was come to: the reason alone. */
+const NO_SCRIPT = { exit: null, ranMs: null, diagnosis: null, stderr: "", command: [], env: [] };
+
 const TEXT = new TextEncoder();
 
 /** What scripts and clients wrote stands on the page: nothing of it is to run or to be taken for another type. */
@@ -79,11 +83,12 @@ const GUARDS: readonly Field[] = [
   ["X-Content-Type-Options", "nosniff"],
 ];
 
-/** The reply to a request whose script has failed. It is never stored. */
-export function devReply(error: FailedScript, request: ErrorRequest): Reply {
+/** The reply to a request whose script has failed, or that is refused. It is never stored. */
+export function devReply(error: HttpError, request: ErrorRequest): Reply {
+  const account = error instanceof FailedScript ? error.account : { ...NO_SCRIPT, reason: error.message };
   const type = pageType(request.accept);
   const fields = withFields([...error.fields, ["Cache-Control", "no-store"], ...GUARDS], type);
-  const body = TEXT.encode(RENDER[type](error, request.id));
+  const body = TEXT.encode(RENDER[type](error.status, account, request.id));
   const reply: Reply = {
     kind: "reply",
     status: error.status,
@@ -93,14 +98,14 @@ export function devReply(error: FailedScript, request: ErrorRequest): Reply {
   return error.close ? { ...reply, close: true } : reply;
 }
 
-const RENDER: Readonly<Record<PageType, (error: FailedScript, id: string) => string>> = {
+const RENDER: Readonly<Record<PageType, (status: number, account: FailureAccount, id: string) => string>> = {
   "text/html": renderHtml,
   "application/problem+json": renderProblem,
   "application/json": renderProblem,
   "text/plain": renderText,
 };
 
-function renderProblem({ status, account }: FailedScript, id: string): string {
+function renderProblem(status: number, account: FailureAccount, id: string): string {
   const { reason, diagnosis, exit, ranMs, stderr, command, env } = account;
   const problem = {
     type: "about:blank",
@@ -119,7 +124,7 @@ function renderProblem({ status, account }: FailedScript, id: string): string {
   return JSON.stringify(problem, null, 2) + "\n";
 }
 
-function renderText({ status, account }: FailedScript, id: string): string {
+function renderText(status: number, account: FailureAccount, id: string): string {
   const parts = [`${status} ${titleOf(status)}`, escapeControls(account.reason)];
   const { diagnosis } = account;
   if (diagnosis !== null) {
@@ -130,7 +135,7 @@ function renderText({ status, account }: FailedScript, id: string): string {
   return parts.join("\n") + "\n";
 }
 
-function renderHtml({ status, account }: FailedScript, id: string): string {
+function renderHtml(status: number, account: FailureAccount, id: string): string {
   const title = escape(titleOf(status));
   const rows = facts(account, id).map(([name, value]) => `<dt>${name}<dd><code>${escape(value)}</code>\n`);
   const blocks = listings(account).map(([name, content]) =>
@@ -143,20 +148,23 @@ function renderHtml({ status, account }: FailedScript, id: string): string {
 <meta name="robots" content="noindex">
 <title>${status} ${title}</title>
 <style>
-:root { color-scheme: light dark }
-body { font: 1rem/1.5 system-ui, sans-serif; max-width: 60rem; margin: 3rem auto; padding: 0 1.5rem;
-  color: light-dark(#1d2430, #e4e8ee); background: light-dark(#fdfdfc, #14181f) }
-h1 { font-size: 1.5rem; margin: 0 0 .5rem }
-h1 span { color: light-dark(#9a3412, #fdba74); margin-right: .5rem }
-h2 { font-size: 1rem; margin: 1.5rem 0 .5rem }
+${colours("paper", "code", "ink", "muted", "line", "accent", "accent-soft")}
+body { font: 1rem/1.6 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; color: var(--ink);
+  padding: clamp(1.5rem, 6vw, 4rem) clamp(1rem, 4vw, 2rem); background: var(--paper) }
+h1 { font-size: clamp(1.5rem, 6vw, 2rem); line-height: 1.2; letter-spacing: -.02em; margin: 0 0 .75rem }
+h1 span { display: block; font-size: 1rem; letter-spacing: 0; color: var(--accent) }
+h2 { font-size: 1rem; margin: 1.75rem 0 .5rem }
 p, dd { overflow-wrap: anywhere }
-.cause { padding: .75rem 1rem; border-left: .25rem solid light-dark(#9a3412, #fdba74);
-  background: light-dark(#f1f1ee, #1d232d) }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1rem }
-dt, small { color: light-dark(#5b6472, #98a2b3) }
+p { margin: 0 0 1.25rem }
+.cause { padding: .75rem 1rem; border-left: .25rem solid var(--accent); border-radius: 0 .5rem .5rem 0;
+  background: var(--accent-soft) }
+.cause strong, .cause code { display: block }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1.25rem; margin: 0 }
+dt, small { color: var(--muted) }
 dd { margin: 0 }
-pre { margin: 0; padding: .75rem 1rem; overflow: auto; max-height: 60vh; border-radius: .375rem;
-  background: light-dark(#f1f1ee, #1d232d) }
+code, pre { font: .92em/1.6 ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace }
+pre { margin: 0 0 1.75rem; padding: .75rem 1rem; overflow: auto; max-height: 60vh; border: 1px solid var(--line);
+  border-radius: .5rem; background: var(--code) }
 </style>
 <main>
 <h1><span>${status}</span>${title}</h1>

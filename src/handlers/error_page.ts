@@ -11,6 +11,7 @@ import { preferredType } from "../http/accept.ts";
 import type { Field } from "../http/fields.ts";
 import { reasonPhrase } from "../http/status.ts";
 import type { Reply } from "./handler.ts";
+import { colours } from "./palette.ts";
 
 /** What of an error goes to the client; an HttpError is one. */
 export interface RefusedWith {
@@ -200,13 +201,13 @@ function renderHtml(status: number, id: string): string {
 <meta name="robots" content="noindex">
 <title>${status} ${title}</title>
 <style>
-:root { color-scheme: light dark }
+${colours("paper", "ink", "muted", "accent")}
 body { font: 1rem/1.6 system-ui, sans-serif; max-width: 36rem; margin: 16vh auto 0; padding: 0 1.5rem;
-  color: light-dark(#1c2230, #e9e6df); background: light-dark(#fbfaf7, #0f121a) }
+  color: var(--ink); background: var(--paper) }
 h1 { font-size: clamp(1.5rem, 6vw, 2rem); line-height: 1.2; letter-spacing: -.02em; margin: 0 0 .75rem }
-h1 span { display: block; font-size: 1rem; letter-spacing: 0; color: light-dark(#a1470c, #ffb26b) }
+h1 span { display: block; font-size: 1rem; letter-spacing: 0; color: var(--accent) }
 p { margin: 0 0 1.5rem }
-small { color: light-dark(#596173, #a3a9b8) }
+small { color: var(--muted) }
 code { font-size: .95em; overflow-wrap: anywhere }
 </style>
 </head>

@@ -11,6 +11,7 @@ import { isTemporaryName } from "./file_path.ts";
 import type { Reply } from "./handler.ts";
 import { encodePath } from "./location.ts";
 import type { ServedFolder } from "./open_file.ts";
+import { colours } from "./palette.ts";
 
 /** A file or folder in a listing. */
 export interface ListingEntry {
@@ -186,16 +187,15 @@ function renderHtml(entries: readonly ListingEntry[], path: string, sorting: Sor
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${title}</title>
 <style>
-:root { color-scheme: light dark; --ink: light-dark(#1c2230, #e9e6df); --muted: light-dark(#596173, #a3a9b8);
-  --line: light-dark(#e3dfd5, #2b3140); --accent: light-dark(#a1470c, #ffb26b) }
+${colours("paper", "surface", "ink", "muted", "line", "accent", "accent-soft")}
 * { box-sizing: border-box }
 body { font: 1rem/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; color: var(--ink);
-  padding: clamp(1.25rem, 4vw, 2.5rem) clamp(1rem, 4vw, 2rem); background: light-dark(#fbfaf7, #0f121a) }
+  padding: clamp(1.25rem, 4vw, 2.5rem) clamp(1rem, 4vw, 2rem); background: var(--paper) }
 h1 { font-size: 1.25rem; margin: 0 0 1rem; overflow-wrap: anywhere }
 h1 span { color: var(--muted); font-weight: 450 }
 h1 a { text-decoration: underline; text-decoration-thickness: 1px; text-underline-offset: .2em }
 table { border-collapse: separate; border-spacing: 0; width: 100%; border: 1px solid var(--line);
-  border-radius: .75rem; background: light-dark(#fff, #171b25) }
+  border-radius: .75rem; background: var(--surface) }
 caption { caption-side: bottom; padding: .6rem 1rem; text-align: left; color: var(--muted); font-size: .9rem }
 th, td { text-align: left; padding: .45rem 1rem }
 td { border-top: 1px solid var(--line) }
@@ -211,7 +211,7 @@ th a { color: var(--muted) }
 th[aria-sort] a { color: var(--ink); font-weight: 600 }
 th[aria-sort=ascending] a::after { content: " ↑" / "" }
 th[aria-sort=descending] a::after { content: " ↓" / "" }
-tbody tr:hover td { background: light-dark(#fbeee1, #2c2219) }
+tbody tr:hover td { background: var(--accent-soft) }
 tr:last-child td { border-radius: 0 0 .75rem .75rem }
 tr:last-child td:not(:only-child) { border-radius: 0 }
 @media (max-width: 36rem) {

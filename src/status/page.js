@@ -10,10 +10,12 @@ const byId = (id) => document.getElementById(id);
 // Numbers for people
 
 const integer = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+const tenths = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
 const fine = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
 
+/** Rates are of seconds that are never quite one: 0.998 of them is one. */
 function formatCount(value) {
-  return value >= 100 || Number.isInteger(value) ? integer.format(value) : fine.format(value);
+  return value >= 100 || Number.isInteger(value) ? integer.format(value) : tenths.format(value);
 }
 
 /** What is answered without a wait is not timed more finely than the loop's clock goes. */

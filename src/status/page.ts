@@ -6,11 +6,15 @@
 
 import markup from "./page.html" with { type: "text" };
 import script from "./page.js" with { type: "text" };
+import { colours } from "../handlers/palette.ts";
 import style from "./page.css" with { type: "text" };
+
+/** Those of the palette that the style uses. */
+const COLOURS = ["paper", "surface", "ink", "muted", "line", "accent", "good", "bad", "bad-soft"] as const;
 
 /** The document in three parts: what stands before, between and behind the nonces. */
 const PARTS = markup
-  .replace("/* style */", () => style)
+  .replace("/* style */", () => `${colours(...COLOURS)}\n${style}`)
   .replace("/* script */", () => script)
   .split("{nonce}");
 
