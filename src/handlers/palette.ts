@@ -22,6 +22,6 @@ export const PALETTE = {
 
 /** A rule of CSS that gives a page these colours, as `--ink` and so on, by the scheme that its reader prefers. */
 export function colours(...names: readonly (keyof typeof PALETTE)[]): string {
-  const variables = names.map((name) => `--${name}: light-dark(${PALETTE[name].join(", ")})`);
-  return `:root { color-scheme: light dark; ${variables.join("; ")} }`;
+  const values = names.map((name) => `--${name}:light-dark(${PALETTE[name].join()})`);
+  return `:root{color-scheme:light dark;${values.join(";")}}`;
 }

@@ -20,7 +20,7 @@ Deno.test({
   fn() {
     assertEquals(
       colours("paper", "ink"),
-      ":root { color-scheme: light dark; --paper: light-dark(#fbfaf7, #0f121a); --ink: light-dark(#1c2230, #e9e6df) }",
+      ":root{color-scheme:light dark;--paper:light-dark(#fbfaf7,#0f121a);--ink:light-dark(#1c2230,#e9e6df)}",
     );
   },
 });
