@@ -296,7 +296,7 @@ export class Loops {
     await Promise.all(pids.list().map((pid) => this.#host.trees.endTree(pid, 0)));
   }
 
-  #startWorker(kind: keyof typeof WORKERS, permissions: LoopPermissions): Worker {
+  #startWorker(kind: LoopKind, permissions: LoopPermissions): Worker {
     this.#host.reserve.release();
     return startWorker(kind, permissions);
   }
@@ -636,17 +636,16 @@ function ratesOf({ sites }: Config): SharedArrayBuffer | null {
   return sites.some(({ routes }) => routes.some(({ rate }) => rate !== null)) ? RateTable.memory() : null;
 }
 
-const WORKERS = {
-  network: "../loop/network.ts",
-  script: "../loop/script.ts",
-  passwords: "../loop/passwords.ts",
-} as const;
+/** Workers, by the names of their modules in `src/loop`, which `deno compile` finds by `--include`. */
+type LoopKind = "network" | "script" | "passwords";
 
-/** `deno compile` finds the Workers' files by `--include`; from source they are part of the module graph. */
-function startWorker(kind: keyof typeof WORKERS, permissions: LoopPermissions): Worker {
+/** `.ts` from source, `.js` in an executable. */
+const EXTENSION = import.meta.url.slice(import.meta.url.lastIndexOf("."));
+
+function startWorker(kind: LoopKind, permissions: LoopPermissions): Worker {
   const start = (permissions: LoopPermissions) =>
     new Worker(
-      new URL(WORKERS[kind], import.meta.url),
+      new URL(`../loop/${kind}${EXTENSION}`, import.meta.url),
       { type: "module", name: kind, deno: { permissions } } as WorkerOptions,
     );
   try {

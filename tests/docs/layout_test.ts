@@ -5,6 +5,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
+import { ENTRIES } from "../../.ci/tasks/bundle.ts";
 
 const SOURCE = new URL("../../src/", import.meta.url);
 
@@ -90,8 +91,11 @@ Deno.test("src/http knows no Deno", () => {
 Deno.test("deno task compile includes the entry of every Worker", () => {
   const { tasks } = JSON.parse(Deno.readTextFileSync(new URL("../deno.json", SOURCE)));
   const included = [...tasks.compile.command.matchAll(/--include (\S+)/g)].map((match) => match[1]);
-  // A path in quotes that ends no import: those end in a semicolon.
   const supervisor = Deno.readTextFileSync(new URL("supervisor/loops.ts", SOURCE));
-  const entries = [...supervisor.matchAll(/"\.\.\/(loop\/\w+\.ts)"(?!;)/g)].map((match) => match[1]);
-  assertEquals(included.sort(), entries.map((entry) => `src/${entry}`).sort());
+  const kinds = /type LoopKind = (.*);/.exec(supervisor)?.[1].match(/\w+/g) ?? [];
+  assertEquals(included.sort(), kinds.map((kind) => `dist/bundle/src/loop/${kind}.js`).sort());
+  const bundled = ENTRIES.filter((entry) => entry !== "main.ts").map((entry) =>
+    entry.replace(/\.ts$/, ".js")
+  );
+  assertEquals(included.sort(), bundled.map((file) => `dist/bundle/${file}`).sort());
 });

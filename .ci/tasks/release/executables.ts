@@ -1,8 +1,10 @@
 /**
- * The executable for each platform: the command of the task `compile`, once for each target.
+ * The executable for each platform: the commands of the task `compile`, the second once for each target.
  *
  * @module
  */
+
+import { bundle } from "../bundle.ts";
 
 /** The platforms, by the name in our files. */
 export const TARGETS: Readonly<Record<string, string>> = {
@@ -15,11 +17,11 @@ export const TARGETS: Readonly<Record<string, string>> = {
 
 const PROJECT = new URL("../../../", import.meta.url);
 
-/** What deno.json says. */
+/** What deno.json says: the version, and the arguments of `deno compile`. */
 export function settings(): { readonly version: string; readonly compile: readonly string[] } {
   const { version, tasks } = JSON.parse(Deno.readTextFileSync(new URL("deno.json", PROJECT)));
-  const [, ...compile] = String(tasks.compile.command).split(/\s+/);
-  return { version, compile };
+  const [, compile] = String(tasks.compile.command).split(" && deno ");
+  return { version, compile: compile.split(/\s+/) };
 }
 
 /** The name of a platform's executable in dist/. */
@@ -34,6 +36,7 @@ export function fileOf(platform: string): string {
  * @returns Those that could not be built.
  */
 export async function buildExecutables(platforms: readonly string[]): Promise<string[]> {
+  await bundle();
   const [command, ...args] = settings().compile;
   const output = args.indexOf("--output") + 1;
   const failed: string[] = [];
