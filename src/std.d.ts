@@ -75,9 +75,16 @@ declare module "@std/http/status" {
 }
 
 declare module "@std/media-types" {
-  /** The media type for an extension (with or without dot), with charset for text; undefined when unknown. */
-  export function contentType(extensionOrType: string): string | undefined;
+  /** The extensions of a type, without dot; undefined when there are none. */
+  export function allExtensions(type: string): string[] | undefined;
+  /** The media type for an extension (with or without dot); undefined when unknown. */
   export function typeByExtension(extension: string): string | undefined;
+}
+
+declare module "@std/media-types/database" {
+  /** All types, each by its name. */
+  const database: Readonly<Record<string, unknown>>;
+  export default database;
 }
 
 declare module "@std/path" {

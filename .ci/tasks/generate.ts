@@ -1,27 +1,29 @@
 /**
- * Writes what is made from the source into docs/; tests compare it with what it should be.
+ * Writes what is made from the source into docs/, and the table of media types; tests compare them with what they should be.
  *
  * @module
  */
 
 import { jsonSchema } from "../../src/config/json_schema.ts";
+import { mediaTypesText } from "./media_types.ts";
 import { messagesPage } from "./messages.ts";
 import { referencePage } from "./reference.ts";
 
-const DOCS = new URL("../../docs/", import.meta.url);
+const ROOT = new URL("../../", import.meta.url);
 
-/** The generated documents, by their name in docs/. */
+/** What is generated, by its path in the repository. */
 export function generated(): Readonly<Record<string, string>> {
   return {
-    "pollux.schema.json": `${JSON.stringify(jsonSchema(), null, 2)}\n`,
-    "reference.md": referencePage(),
-    "messages.md": messagesPage(),
+    "docs/pollux.schema.json": `${JSON.stringify(jsonSchema(), null, 2)}\n`,
+    "docs/reference.md": referencePage(),
+    "docs/messages.md": messagesPage(),
+    "src/handlers/media_types.txt": mediaTypesText(),
   };
 }
 
 if (import.meta.main) {
   for (const [name, text] of Object.entries(generated())) {
-    Deno.writeTextFileSync(new URL(name, DOCS), text);
-    console.error(`generate: docs/${name}`);
+    Deno.writeTextFileSync(new URL(name, ROOT), text);
+    console.error(`generate: ${name}`);
   }
 }

@@ -19,7 +19,7 @@ import type { CgiHandlerConfig, CgiSettings, Config, Place, Route, Site } from "
 import type { FaultList } from "./fault_list.ts";
 import { isLoopback, parseListenAddress } from "./address.ts";
 import { extensionOf, isOfTheKernel, isWithin, resolveFrom, statOrNull } from "../paths.ts";
-import type { KeyPath } from "./places.ts";
+import type { KeyPath } from "./key_path.ts";
 import { Refusal } from "./refusal.ts";
 import { type FileInput, type ListenInput, LOG, SINGLE_SITE_KEYS, type SiteInput, TOP } from "./schema.ts";
 import type { Type } from "./types.ts";

@@ -8,7 +8,7 @@ import { addressKey } from "./address.ts";
 import type { Listen, Place } from "./config.ts";
 import type { FaultList } from "./fault_list.ts";
 import { lastSegment, resolveFrom, statOrNull } from "../paths.ts";
-import type { KeyPath } from "./places.ts";
+import type { KeyPath } from "./key_path.ts";
 import type { ListenInput } from "./schema.ts";
 
 /** What an address is read with. */

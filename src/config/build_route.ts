@@ -20,7 +20,7 @@ import type {
 } from "./config.ts";
 import type { FaultList } from "./fault_list.ts";
 import { resolveFrom, statOrNull } from "../paths.ts";
-import type { KeyPath } from "./places.ts";
+import type { KeyPath } from "./key_path.ts";
 import {
   CGI,
   type CgiInput,

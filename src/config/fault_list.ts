@@ -6,7 +6,8 @@
 
 import type { Place } from "./config.ts";
 import type { Fault } from "./fault.ts";
-import { formatKeyPath, type KeyPath, locate, type Places } from "./places.ts";
+import { formatKeyPath, type KeyPath } from "./key_path.ts";
+import type { Places } from "./places.ts";
 
 /** A message, perhaps one that names the lines of other keys. */
 export type Message = string | ((lineOf: (path: KeyPath) => string) => string);
@@ -63,7 +64,7 @@ export class FaultList {
     if (this.#found.length === 0) return [];
     const source = this.#source;
     const isAboutFile = source !== null && this.#found.some((found) => typeof found.path !== "string");
-    const places = isAboutFile ? await locate(source.text) : null;
+    const places = isAboutFile ? (await import("./places.ts")).locate(source.text) : null;
     const faults = this.#found.map((found) => toFault(found, source, places));
     faults.sort((a, b) =>
       (a.place?.line ?? 0) - (b.place?.line ?? 0) || (a.place?.column ?? 0) - (b.place?.column ?? 0)

@@ -10,7 +10,7 @@ import type { Config, Place } from "./config.ts";
 import type { Fault } from "./fault.ts";
 import { FaultList, pathInFile, type SourceFile } from "./fault_list.ts";
 import { resolveFrom } from "../paths.ts";
-import { formatKeyPath, type KeyPath } from "./places.ts";
+import { formatKeyPath, type KeyPath } from "./key_path.ts";
 import { FILE, type FileInput } from "./schema.ts";
 
 export { type ConfigFlags, DEFAULT_FILE, NO_FLAGS } from "./build.ts";
@@ -166,7 +166,7 @@ async function placesOf(
 ): Promise<(path: KeyPath) => Place | null> {
   if (source === null || !wanted) return () => null;
   const { locate } = await import("./places.ts");
-  const places = await locate(source.text);
+  const places = locate(source.text);
   return (path) => places.valueAt(pathInFile(path, source.value));
 }
 

@@ -1,14 +1,13 @@
 /**
  * Where keys and values stand in the file. Needed only for messages: the parser that knows places takes longer to load
- * than the program has to start, so that it is imported when there is something to say.
+ * than the program has to start, so that this module is imported when there is something to say.
  *
  * @module
  */
 
+import * as yaml from "yaml";
 import type { Place } from "./config.ts";
-
-/** The way to a value from the top: keys, and numbers in lists. */
-export type KeyPath = readonly (string | number)[];
+import type { KeyPath } from "./key_path.ts";
 
 /** Finds places in one file. */
 export interface Places {
@@ -19,8 +18,7 @@ export interface Places {
 }
 
 /** Reads a file's text for the places in it. */
-export async function locate(text: string): Promise<Places> {
-  const yaml = await import("yaml");
+export function locate(text: string): Places {
   const lines = new yaml.LineCounter();
   const document = yaml.parseDocument(text, {
     lineCounter: lines,
@@ -62,17 +60,6 @@ export async function locate(text: string): Promise<Places> {
   const isEmpty = (node: unknown): boolean =>
     yaml.isScalar(node) && (node.source ?? "") === "" && node.type === "PLAIN";
   return { valueAt: (path) => find(path, "value"), keyAt: (path) => find(path, "key") };
-}
-
-/** `sites[0].routes[1].cgi`; a key that is no plain word stands in quotes: `interpreters[".py"]`. */
-export function formatKeyPath(path: KeyPath): string {
-  let text = "";
-  for (const step of path) {
-    if (typeof step === "number") text += `[${step}]`;
-    else if (!/^[\w-]+$/.test(step)) text += `[${JSON.stringify(step)}]`;
-    else text += text === "" ? step : `.${step}`;
-  }
-  return text;
 }
 
 function rangeStart(node: unknown): number | null {

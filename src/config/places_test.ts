@@ -1,8 +1,9 @@
 import { assertEquals } from "@std/assert";
-import { formatKeyPath, locate } from "./places.ts";
+import { formatKeyPath } from "./key_path.ts";
+import { locate } from "./places.ts";
 
-Deno.test("locate() finds keys and values, also through aliases, and the nearest block for what is missing", async () => {
-  const places = await locate(
+Deno.test("locate() finds keys and values, also through aliases, and the nearest block for what is missing", () => {
+  const places = locate(
     "listen: 80 # x\nroutes:\n  - &r { path: /, files: a }\n  - path: /b\n    env: {A: b}\n  - *r\ncgi:\n",
   );
   const text = ({ line, column }: { line: number; column: number }) => `${line}:${column}`;

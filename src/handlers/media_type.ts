@@ -4,7 +4,7 @@
  * @module
  */
 
-import { contentType } from "@std/media-types";
+import registered from "./media_types.txt" with { type: "text" };
 
 /** What the library lacks, or knows under a name that browsers do not act upon. */
 const ADDITIONS: Readonly<Record<string, string>> = {
@@ -47,14 +47,22 @@ export function mediaType(name: string): string {
   const extension = extensionOf(name);
   const kept = known.get(extension);
   if (kept !== undefined) return kept;
-  const type = ADDITIONS[extension] ?? contentType(extension === "" ? "." : extension);
-  if (type === undefined) return UNKNOWN;
-  const essence = type.split(";", 1)[0];
+  const essence = ADDITIONS[extension] ?? registeredType(extension);
+  if (essence === undefined) return UNKNOWN;
   const whole = essence.startsWith("text/") || essence === "application/json"
     ? `${essence}; charset=utf-8`
     : essence;
   known.set(extension, whole);
   return whole;
+}
+
+/** The type under whose line the extension stands. */
+function registeredType(extension: string): string | undefined {
+  if (!/^\.[0-9a-z_+-]+$/.test(extension)) return undefined; // nothing that could match more than a word
+  const at = registered.indexOf(` ${extension.slice(1)} `);
+  if (at === -1) return undefined;
+  const line = registered.lastIndexOf("\n", at) + 1;
+  return registered.slice(line, registered.indexOf(" ", line));
 }
 
 /** The extension of a name, in lower case, with its dot; empty without one, and for `.profile`, which is all name. */

@@ -106,8 +106,8 @@ Deno.test("README.md: each folder of the source has its line", () => {
 });
 
 for (const [name, text] of Object.entries(generated())) {
-  Deno.test(`docs/${name} is what \`deno task generate\` writes`, () => {
-    assert(read(`docs/${name}`) === text, "it is not current: deno task generate");
+  Deno.test(`${name} is what \`deno task generate\` writes`, () => {
+    assert(read(name) === text, "it is not current: deno task generate");
   });
 }
 
