@@ -1,13 +1,14 @@
 /**
- * The bridge as a network loop sees it: scripts that run in another Worker, with bytes passed as transferred buffers.
+ * The bridge as a network loop sees it: scripts that run in another Worker, with bytes passed as transferred buffers, and
+ * from the fifth on through a ring of shared memory: most scripts need none.
  *
- * Each direction of a run has a window of credit: a sender with a full window waits, so that neither a slow client nor a slow
- * script costs memory. The other end is `script.ts`.
+ * Each direction of a run has a window of credit, or its ring: a sender with a full one waits, so that neither a slow client
+ * nor a slow script costs memory. The other end is `script.ts`.
  *
  * @module
  */
 
-import { giveBuffer, isInBuffer, spareBuffer } from "../buffers.ts";
+import { giveBuffer, isInBuffer, spareBuffer, takeBuffer } from "../buffers.ts";
 import {
   type EndReason,
   type ScriptExit,
@@ -17,6 +18,7 @@ import {
   StartError,
 } from "../cgi/run.ts";
 import type { FromBridge, ToBridge } from "../supervisor/messages.ts";
+import { ringMemory, RingReader, RingWriter } from "./ring.ts";
 
 /** Bytes of one direction of one run that may be under way and not yet consumed. */
 export const WINDOW_BYTES = 256 * 1024;
@@ -24,6 +26,8 @@ export const WINDOW_BYTES = 256 * 1024;
 const MESSAGE_BYTES = 512;
 /** Consumption is reported in steps of this size, not read by read. */
 const REPORT_BYTES = 64 * 1024;
+/** So many pieces of one direction go by messages before a ring is made for it. */
+export const MESSAGES_MAX = 4;
 /** What a run that never started, or was lost, ended with. */
 const NO_EXIT: ScriptExit = { code: -1, signal: null };
 
@@ -134,6 +138,11 @@ class BridgedRun implements ScriptRun {
   #isInputClosed = false;
   #stderr = "";
   #writer: PromiseWithResolvers<boolean> | null = null;
+  #inputMessages = 0;
+  /** What input goes through; null: messages. */
+  #inputRing: RingWriter | null = null;
+  /** What output comes through behind that of `#output`; null: there is none yet. */
+  #outputRing: RingReader | null = null;
 
   constructor(id: number, way: Way, now: () => number, forget: () => void) {
     this.#id = id;
@@ -151,6 +160,7 @@ class BridgedRun implements ScriptRun {
 
   write(bytes: Uint8Array<ArrayBuffer>): Promise<boolean> {
     if (this.#isInputClosed) return Promise.resolve(false);
+    if (this.#inputMessages++ >= MESSAGES_MAX) return this.#writeToRing(bytes);
     this.#inFlightBytes += windowCost(bytes.length);
     this.#send({ kind: "input", id: this.#id, bytes }, [bytes.buffer]);
     if (this.#inFlightBytes < WINDOW_BYTES) return Promise.resolve(true);
@@ -161,7 +171,20 @@ class BridgedRun implements ScriptRun {
   closeInput(): void {
     if (this.#isInputClosed) return;
     this.#isInputClosed = true;
+    this.#inputRing?.close();
     this.#send({ kind: "inputEnd", id: this.#id });
+  }
+
+  async #writeToRing(bytes: Uint8Array<ArrayBuffer>): Promise<boolean> {
+    if (this.#inputRing === null) {
+      const memory = ringMemory();
+      this.#inputRing = new RingWriter(memory);
+      this.#send({ kind: "inputRing", id: this.#id, memory });
+    }
+    const isWritten = await this.#inputRing.write(bytes);
+    giveBuffer(bytes);
+    this.lastSignMs = this.#now();
+    return isWritten;
   }
 
   read(): Promise<Uint8Array<ArrayBuffer> | null> {
@@ -171,9 +194,31 @@ class BridgedRun implements ScriptRun {
       return Promise.resolve(bytes);
     }
     if (this.#isLost) return Promise.reject(new StartError({ kind: "loopLost" }));
-    if (this.#isOutputEnded) return Promise.resolve(null);
+    const more = this.#readRing();
+    if (more !== null || this.#isOutputEnded) return Promise.resolve(more);
     this.#reader = Promise.withResolvers();
+    this.#awaitRing();
     return this.#reader.promise;
+  }
+
+  /** What the ring has; null: nothing now. */
+  #readRing(): Uint8Array<ArrayBuffer> | null {
+    const ring = this.#outputRing;
+    if (ring === null || !ring.hasBytes) return null;
+    const buffer = takeBuffer();
+    const count = ring.peek(buffer);
+    ring.take(count);
+    return buffer.subarray(0, count);
+  }
+
+  /** Gives whoever reads what comes through the ring. */
+  async #awaitRing(): Promise<void> {
+    if (this.#reader === null || this.#outputRing === null) return;
+    // Where nothing more comes through it, whoever says so has a word for the reader.
+    if (!await this.#outputRing.ready() || this.#reader === null) return;
+    this.lastSignMs = this.#now();
+    this.#reader.resolve(this.#readRing());
+    this.#reader = null;
   }
 
   release(bytes: Uint8Array<ArrayBuffer>): void {
@@ -187,6 +232,7 @@ class BridgedRun implements ScriptRun {
   end(reason: EndReason): void {
     this.#isOutputDropped = true;
     this.#output = [];
+    this.#dropRing();
     this.#closeWriter();
     this.#finishOutput();
     this.#send({ kind: "end", id: this.#id, reason });
@@ -215,6 +261,11 @@ class BridgedRun implements ScriptRun {
           this.#reader = null;
         }
         break;
+      case "outputRing":
+        if (this.#isOutputDropped) break;
+        this.#outputRing = new RingReader(message.memory, this.#now);
+        this.#awaitRing();
+        break;
       case "outputEnd":
         this.#finishOutput();
         break;
@@ -241,6 +292,7 @@ class BridgedRun implements ScriptRun {
   /** The script loop is gone, and the script with it. */
   lose(): void {
     this.#isLost = true;
+    this.#dropRing();
     this.#starting.reject(new StartError({ kind: "loopLost" }));
     this.#reader?.reject(new StartError({ kind: "loopLost" }));
     this.#reader = null;
@@ -254,14 +306,22 @@ class BridgedRun implements ScriptRun {
     this.#ending.resolve(exit);
   }
 
+  /** What the ring holds is still to be read. */
   #finishOutput(): void {
     this.#isOutputEnded = true;
-    this.#reader?.resolve(null);
+    this.#outputRing?.stop();
+    this.#reader?.resolve(this.#readRing());
     this.#reader = null;
+  }
+
+  #dropRing(): void {
+    this.#outputRing?.stop();
+    this.#outputRing = null;
   }
 
   #closeWriter(): void {
     this.#isInputClosed = true;
+    this.#inputRing?.stop();
     this.#resumeWriter(false);
   }
 

@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type ScriptSpec, StartError } from "../cgi/run.ts";
 import type { FromBridge, ToBridge } from "../supervisor/messages.ts";
-import { BridgedScripts, WINDOW_BYTES, windowCost } from "./bridge.ts";
+import { BridgedScripts, MESSAGES_MAX, WINDOW_BYTES, windowCost } from "./bridge.ts";
+import { RING_BYTES, ringMemory, RingReader, RingWriter } from "./ring.ts";
 
 const SPEC: ScriptSpec = {
   routeId: 0,
@@ -201,4 +202,103 @@ Deno.test("when the script loop is lost, its runs fail and new ones go to the ne
   far.scripts.start(SPEC);
   assertEquals(await started.promise, "start");
   port2.close();
+});
+
+Deno.test("much output comes through a ring, behind what came before and before the end", async () => {
+  using far = new FarEnd();
+  const run = far.scripts.start(SPEC);
+  await far.next();
+  const memory = ringMemory();
+  const ring = new RingWriter(memory);
+  far.send({ kind: "output", id: 1, bytes: bytes(3), heldMs: 0 });
+  far.send({ kind: "outputRing", id: 1, memory });
+  assertEquals((await run.read())?.length, 3);
+  const reading = run.read();
+  await ring.write(bytes(5));
+  assertEquals(await reading, bytes(5));
+  await ring.write(bytes(7));
+  await ring.write(bytes(9));
+  far.send({ kind: "outputEnd", id: 1 });
+  assertEquals((await run.read())?.length, 16);
+  assertEquals(await run.read(), null);
+});
+
+Deno.test("what is in the ring when the script ends is read", async () => {
+  using far = new FarEnd();
+  const run = far.scripts.start(SPEC);
+  await far.next();
+  const memory = ringMemory();
+  const ring = new RingWriter(memory);
+  far.send({ kind: "outputRing", id: 1, memory });
+  await ring.write(bytes(RING_BYTES));
+  far.send({ kind: "outputEnd", id: 1 });
+  far.send({ kind: "exit", id: 1, code: 0, signal: null });
+  await run.ended;
+  let length = 0;
+  for (let piece = await run.read(); piece !== null; piece = await run.read()) length += piece.length;
+  assertEquals(length, RING_BYTES);
+});
+
+Deno.test("a reader that waits at a ring is told of the end, and of a lost loop", async () => {
+  using far = new FarEnd();
+  for (const how of ["outputEnd", "exit", "lost"] as const) {
+    const run = far.scripts.start(SPEC);
+    const start = await far.next();
+    const { id } = start;
+    far.send({ kind: "outputRing", id, memory: ringMemory() });
+    far.send({ kind: "output", id, bytes: bytes(1), heldMs: 0 });
+    await run.read();
+    const reading = run.read();
+    if (how === "outputEnd") far.send({ kind: "outputEnd", id });
+    if (how === "exit") far.send({ kind: "exit", id, code: 0, signal: null });
+    if (how !== "lost") {
+      assertEquals(await reading, null);
+      continue;
+    }
+    const { port1, port2 } = new MessageChannel();
+    far.scripts.connect(port1);
+    await assertRejects(() => reading, StartError, "loopLost");
+    port2.close();
+  }
+});
+
+Deno.test("much input goes through a ring, behind what went before, and ends with it", async () => {
+  using far = new FarEnd();
+  const run = far.scripts.start(SPEC);
+  await far.next();
+  for (let i = 0; i < MESSAGES_MAX; i++) {
+    assert(await run.write(bytes(1)));
+    assertEquals((await far.next()).kind, "input");
+  }
+  assert(await run.write(bytes(RING_BYTES)));
+  const message = await far.next();
+  assert(message.kind === "inputRing");
+  const ring = new RingReader(message.memory, () => 0);
+  const writing = run.write(bytes(10));
+  assert(await ring.ready());
+  const into = new Uint8Array(RING_BYTES);
+  assertEquals(ring.peek(into), RING_BYTES);
+  ring.take(RING_BYTES);
+  assert(await writing);
+  run.closeInput();
+  assertEquals((await far.next()).kind, "inputEnd");
+  assert(await ring.ready());
+  assertEquals(ring.peek(into), 10);
+  ring.take(10);
+  assert(!await ring.ready());
+});
+
+Deno.test("a writer that waits at a full ring is let go when the script takes no more", async () => {
+  using far = new FarEnd();
+  for (const how of ["inputClosed", "ended"] as const) {
+    const run = far.scripts.start(SPEC);
+    const { id } = await far.next();
+    for (let i = 0; i < MESSAGES_MAX; i++) await run.write(bytes(1));
+    assert(await run.write(bytes(RING_BYTES)));
+    const writing = run.write(bytes(1));
+    if (how === "inputClosed") far.send({ kind: "inputClosed", id });
+    else run.end("clientGone");
+    assertEquals(await writing, false);
+    while ((await far.next()).kind !== (how === "ended" ? "end" : "inputRing"));
+  }
 });

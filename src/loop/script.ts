@@ -7,7 +7,7 @@
  * @module
  */
 
-import { giveBuffer, isInBuffer } from "../buffers.ts";
+import { giveBuffer, isInBuffer, takeBuffer } from "../buffers.ts";
 import { Places, type RoutePlaces, type Ticket } from "../cgi/places.ts";
 import {
   type EndReason,
@@ -33,9 +33,10 @@ import type { FromBridge, FromScript, LoopSetup, ToBridge, ToScript } from "../s
 import { LoopClock } from "../time/clock.ts";
 import { after } from "../time/timer.ts";
 import { WarmScripts } from "../warm/warm_scripts.ts";
-import { WINDOW_BYTES, windowCost } from "./bridge.ts";
+import { MESSAGES_MAX, WINDOW_BYTES, windowCost } from "./bridge.ts";
 import { loopLogger } from "./logs.ts";
 import { PidTable } from "./pid_table.ts";
+import { ringMemory, RingReader, RingWriter } from "./ring.ts";
 import { RunningScripts } from "./running_scripts.ts";
 import { RemoteTrees } from "./remote_trees.ts";
 import { postToSupervisor, receiveFromSupervisor } from "./worker.ts";
@@ -286,6 +287,10 @@ class HostedRun {
   #unconsumedBytes = 0;
   #roomForOutput: PromiseWithResolvers<void> | null = null;
   #isOutputDropped = false;
+  /** What output goes through; null: messages. */
+  #outputRing: RingWriter | null = null;
+  /** What further input comes through; null: messages. */
+  #inputRing: RingReader | null = null;
   #isWaiting = false;
   /** Of the process; 0: there is none yet. */
   #pid = 0;
@@ -353,6 +358,11 @@ class HostedRun {
       case "input":
         this.#input = this.#input.then(() => this.#pass(message.bytes));
         break;
+      case "inputRing": {
+        const ring = this.#inputRing = new RingReader(message.memory, () => performance.now());
+        this.#input = this.#input.then(() => this.#passRing(ring));
+        break;
+      }
       case "inputEnd":
         this.#input = this.#input.then(() => this.#run?.closeInput());
         break;
@@ -373,6 +383,8 @@ class HostedRun {
   end(reason: EndReason): void {
     this.#isOutputDropped = true;
     this.#resumeOutput();
+    this.#outputRing?.stop();
+    this.#inputRing?.stop();
     if (this.#run !== null) {
       this.#reason ??= reason;
       this.#tellStderr(this.#run); // what it said so far: within kill_grace it may live on for long
@@ -428,13 +440,16 @@ class HostedRun {
   }
 
   async #pumpOutput(run: ScriptRun): Promise<void> {
-    let isFirst = true;
+    let messages = 0;
     for (let bytes = await run.read(); bytes !== null; bytes = await run.read()) {
       if (this.#isOutputDropped) continue;
+      if (messages++ >= MESSAGES_MAX) {
+        await this.#writeToRing(bytes);
+        continue;
+      }
       this.#unconsumedBytes += windowCost(bytes.length);
-      if (isFirst && bytes.length < HELD_BYTES_MAX) this.#holdOutput(bytes);
+      if (messages === 1 && bytes.length < HELD_BYTES_MAX) this.#holdOutput(bytes);
       else this.#post({ kind: "output", id: this.#id, bytes, heldMs: 0 }, [bytes.buffer]);
-      isFirst = false;
       if (this.#unconsumedBytes >= WINDOW_BYTES) {
         this.#roomForOutput = Promise.withResolvers();
         await this.#roomForOutput.promise;
@@ -453,6 +468,16 @@ class HostedRun {
     );
   }
 
+  async #writeToRing(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    if (this.#outputRing === null) {
+      const memory = ringMemory();
+      this.#outputRing = new RingWriter(memory);
+      this.#post({ kind: "outputRing", id: this.#id, memory });
+    }
+    await this.#outputRing.write(bytes);
+    giveBuffer(bytes);
+  }
+
   #resumeOutput(): void {
     this.#roomForOutput?.resolve();
     this.#roomForOutput = null;
@@ -464,6 +489,21 @@ class HostedRun {
     // Where it is not open the write may still be under way: its buffer is nobody's yet.
     if (isOpen) this.#tellTaken(bytes);
     else this.#post({ kind: "inputClosed", id: this.#id });
+  }
+
+  async #passRing(ring: RingReader): Promise<void> {
+    const run = this.#run;
+    if (run === null) return;
+    while (await ring.ready()) {
+      const buffer = takeBuffer();
+      const count = ring.peek(buffer);
+      // Where it is not open the write may still be under way: its buffer is nobody's yet.
+      if (!await run.write(buffer.subarray(0, count))) {
+        return this.#post({ kind: "inputClosed", id: this.#id });
+      }
+      giveBuffer(buffer);
+      ring.take(count);
+    }
   }
 
   /** For the diagnosis of its failure. */
@@ -482,6 +522,7 @@ class HostedRun {
   #finish(): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#inputRing?.stop();
     this.#setWaiting(false);
     this.#ticket?.leave();
     this.#host.over();

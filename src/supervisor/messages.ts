@@ -200,6 +200,8 @@ export interface LogMessage {
 export type ToBridge =
   | { readonly kind: "start"; readonly id: number; readonly spec: ScriptSpec }
   | { readonly kind: "input"; readonly id: number; readonly bytes: Uint8Array<ArrayBuffer> }
+  /** What further input comes through, as of `loop/ring.ts`. */
+  | { readonly kind: "inputRing"; readonly id: number; readonly memory: SharedArrayBuffer }
   | { readonly kind: "inputEnd"; readonly id: number }
   /** So many bytes of output have been consumed; buffers in place of those that they came in. */
   | {
@@ -225,6 +227,8 @@ export type FromBridge =
     readonly bytes: Uint8Array<ArrayBuffer>;
     readonly heldMs: number;
   }
+  /** What further output comes through, as of `loop/ring.ts`. */
+  | { readonly kind: "outputRing"; readonly id: number; readonly memory: SharedArrayBuffer }
   | { readonly kind: "outputEnd"; readonly id: number }
   /** So many bytes of input have been taken by the script; a buffer in place of the one that they came in. */
   | {
