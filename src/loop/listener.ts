@@ -57,21 +57,29 @@ export class Listener {
   #lastSaidMs = -Infinity;
   #isLastCall = false;
   #isClosed = false;
+  /** Resolves when no connection comes any more, not even one that was accepted in the moment of the end. */
+  readonly #accepting: Promise<void>;
 
   /**
    * Opens the socket; it accepts from now on.
    *
    * @param listen The address.
    * @param order Which it is, and what the configuration does not say of it.
+   * @param socket What is accepted from.
    * @throws What the system says when it cannot be opened.
    */
-  constructor(listen: Listen, order: ListenOrder, host: ListenerHost) {
+  constructor(
+    listen: Listen,
+    order: ListenOrder,
+    host: ListenerHost,
+    socket: Deno.Listener<Deno.Conn> = open(listen, order),
+  ) {
     this.#listen = listen;
     this.#index = order.index;
     this.#host = host;
-    this.#socket = open(listen, order);
+    this.#socket = socket;
     this.port = "port" in this.#socket.addr ? this.#socket.addr.port : 0;
-    this.#accept();
+    this.#accepting = this.#accept();
   }
 
   /**
@@ -88,6 +96,7 @@ export class Listener {
       accepted = this.#accepted;
     }
     this.closeNow();
+    await this.#accepting;
   }
 
   /** Stops accepting at once. */

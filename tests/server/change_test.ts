@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
 import { eventually } from "../support/deadline.ts";
-import { descriptorCount, outputOf, stillRunning } from "../support/processes.ts";
+import { descriptorCount, outputOf, residentBytes, stillRunning } from "../support/processes.ts";
 import { ask, field, get, isReset, RawClient, type Response, textOf } from "../support/raw.ts";
 import { BASIC_YAML, TestServer } from "../support/server.ts";
 
@@ -233,7 +233,10 @@ function kill(pid: number): void {
   }
 }
 
-Deno.test("500 scripts asked for at once: 32 run, all are answered, and everything is as before", async () => {
+/** What a leak of so little a script would come to in a wave; what the heap differs by is less. */
+const KEPT_BYTES_A_SCRIPT_MAX = 48 * 1024;
+
+Deno.test("500 scripts asked for at once: 32 run, all are answered, and everything is as before, time and again", async () => {
   await using server = await TestServer.start({
     yaml: `cgi: { queue: off, queue_timeout: off, max_processes: 32 }\n${BASIC_YAML}`,
     files: {
@@ -242,32 +245,40 @@ Deno.test("500 scripts asked for at once: 32 run, all are answered, and everythi
     },
   });
   const isLinux = Deno.build.os === "linux";
-  assertEquals(textOf(await ask(server, get("/cgi-bin/nap.sh"))), "napped");
-  await server.childless();
-  const before = isLinux ? await descriptorCount(server.pid) : 0;
+  const scripts = 500;
   let most = 0;
-  let isOver = false;
-  const watch = (async () => {
-    while (!isOver) {
-      const scripts = (await server.descendants()).filter(({ command }) => command.includes("nap.sh"));
-      most = Math.max(most, scripts.length);
-    }
-  })();
-  const answers = await Promise.all(Array.from({ length: 500 }, async () => {
-    try {
-      return textOf(await ask(server, get("/cgi-bin/nap.sh")));
-    } catch (error) {
-      if (isReset(error)) return "reset";
-      throw error;
-    }
-  }));
-  isOver = true;
-  await watch;
-  assertEquals(answers.filter((text) => text !== "napped"), []);
-  assert(most > 1 && most <= 32, `${most} at once`);
-  await server.childless();
-  if (isLinux) {
+  const descriptors: number[] = [];
+  const resident: number[] = [];
+  for (let wave = 0; wave < 3; wave++) {
+    let isOver = false;
+    const watch = (async () => {
+      while (!isOver) {
+        const running = (await server.descendants()).filter(({ command }) => command.includes("nap.sh"));
+        most = Math.max(most, running.length);
+      }
+    })();
+    const answers = await Promise.all(Array.from({ length: scripts }, async () => {
+      try {
+        return textOf(await ask(server, get("/cgi-bin/nap.sh")));
+      } catch (error) {
+        if (isReset(error)) return "reset";
+        throw error;
+      }
+    }));
+    isOver = true;
+    await watch;
+    assertEquals(answers.filter((text) => text !== "napped"), []);
+    await server.childless();
+    if (!isLinux) continue;
+    // The first wave warms up: the runtime opens files of its own for it.
+    const before = descriptors[0] ?? Infinity;
     await eventually("no descriptor more", async () => await descriptorCount(server.pid) <= before);
-    assertMatch(await outputOf("ps", ["-o", "stat=", "-p", String(server.pid)]), /^[^Z]/);
+    descriptors.push(await descriptorCount(server.pid));
+    resident.push(await residentBytes(server.pid));
   }
+  assert(most > 1 && most <= 32, `${most} at once`);
+  if (!isLinux) return;
+  assertMatch(await outputOf("ps", ["-o", "stat=", "-p", String(server.pid)]), /^[^Z]/);
+  const [, second, third] = resident;
+  assert(third - second < scripts * KEPT_BYTES_A_SCRIPT_MAX, `${resident} bytes after each wave`);
 });
