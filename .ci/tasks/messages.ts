@@ -154,6 +154,7 @@ const WITHOUT_MESSAGES: readonly string[] = [
   "client/states.ts",
   "handlers/dev_page.ts",
   "handlers/listing.ts",
+  "handlers/palette.ts",
   "http/response.ts",
   "observe/prometheus.ts",
   "supervisor/memory.ts",
