@@ -116,7 +116,7 @@ export const COMMANDS: readonly Command[] = [
   {
     name: "help",
     synopsis: "[COMMAND]",
-    summary: "this page, or a command's",
+    summary: "this page, or a command's own",
     flags: [],
     positionals: [0, 1],
     offers: "commands",

@@ -27,10 +27,11 @@ export function help(parsed: ParsedFlags, terminal: Terminal): Promise<number> {
   return Promise.resolve(EXIT_OK);
 }
 
-/** The page of the program: it fits 80 columns and 24 lines. */
+/** The page of the program: it fits 80 columns and 24 lines, with a line left for the next prompt. */
 function overview(): string[] {
   const serve = COMMANDS[0];
-  const rest = COMMANDS.slice(1).filter((command) => command.name !== "help");
+  // `init` writes what `schema` does.
+  const rest = COMMANDS.slice(1).filter((command) => command.name !== "schema");
   const width = Math.max(...rest.map((command) => usage(command).length));
   return [
     "Pollux serves a folder of scripts and files: HTTP/1.1 in front, CGI behind.",
@@ -38,7 +39,7 @@ function overview(): string[] {
     `  pollux [serve] ${serve.synopsis}`,
     ...rest.map((command) => `  ${usage(command).padEnd(width)}  ${command.summary}`),
     "",
-    ...describeFlags([...SERVE_FLAGS, ...COMMON_FLAGS]),
+    ...describeFlags(SERVE_FLAGS),
     "",
     ...describeExamples(serve),
   ];

@@ -31,6 +31,8 @@ routes:
     # methods: [GET, HEAD, POST]
     # timeout: 5s # instead of the 30s below
     # env: { GREETING: hello }
+  - path: /status
+    status: true # what the server does, live; for this machine alone, unless allow or auth say otherwise
 
 # cgi: # for every cgi route
 #   timeout: 30s # without a sign of life; then the script is ended
@@ -66,6 +68,7 @@ code { font-size: .95em; }
 <h1>It works</h1>
 <p>This page is <code>static/index.html</code>. A script answers at
 <a href="/cgi-bin/hello.py?name=Leda"><code>/cgi-bin/hello.py</code></a>: put your own beside it.</p>
+<p>What the server does is at <a href="/status"><code>/status</code></a>, for this machine alone.</p>
 </body>
 </html>
 `;

@@ -6,6 +6,7 @@
  *   begins with `#!`.
  * - ```` ```console ```` is what one types, behind `$ ` (and `> ` where it goes on), and what is then on the screen. A
  *   line `...` stands for any lines. A command that ends in ` &` is a server: it is waited for until it listens.
+ * - ```` ```console caddy ```` is typed where that program is installed, which it is in CI.
  * - ```` ```text log ```` is what the server has said on standard error since it was last looked at.
  *
  * A document has a folder of its own, `/home/leda/site` on paper, and an address of its own, 127.0.0.1 on paper: other
@@ -81,8 +82,9 @@ function parse(lines: readonly string[]): Step[] {
     const end = lines.indexOf("```", begin);
     const body = lines.slice(begin, end);
     at = end;
-    if (language === "console") steps.push(...commandsOf(body, begin));
-    else if (info === "log") {
+    if (language === "console") {
+      if (info === "" || isInstalled(info)) steps.push(...commandsOf(body, begin));
+    } else if (info === "log") {
       steps.push({
         kind: "log",
         shown: body.map((line) => `${line}\n`).join(""),
@@ -97,6 +99,18 @@ function parse(lines: readonly string[]): Step[] {
     }
   }
   return steps;
+}
+
+function isInstalled(program: string): boolean {
+  const { success } = new Deno.Command("sh", {
+    args: ["-c", `PATH=$PATH:/usr/sbin; command -v ${program}`],
+    stdout: "null",
+  })
+    .outputSync();
+  if (!success && Deno.env.get("CI") === "true") {
+    throw new Error(`there is no ${program}, and CI is to have it`);
+  }
+  return success;
 }
 
 function commandsOf(body: readonly string[], begin: number): Step[] {
