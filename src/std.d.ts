@@ -126,7 +126,7 @@ declare module "@std/text/closest-string" {
   export function closestString(givenWord: string, possibleWords: readonly string[]): string;
 }
 
-declare module "@std/yaml" {
+declare module "@std/yaml/parse" {
   /** With `failsafe` every scalar stays the text it is written as, and an empty one is null. */
   export function parse(text: string, options?: { schema?: "failsafe" | "json" | "core" }): unknown;
 }

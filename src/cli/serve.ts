@@ -4,8 +4,8 @@
  * @module
  */
 
-import { resolvePrograms } from "../cgi/programs.ts";
-import { findFailures } from "../config/warnings.ts";
+import { type Programs, resolvePrograms } from "../cgi/programs.ts";
+import { closedFolders, missingInterpreters } from "../config/warnings.ts";
 import type { Config } from "../config/config.ts";
 import { type ConfigFlags, DEFAULT_FILE, loadConfig, type LoadResult } from "../config/load.ts";
 import type { HeldSignals } from "../supervisor/signals.ts";
@@ -45,14 +45,14 @@ export async function serve(
     return EXIT_USAGE;
   }
   const { config, routeKeys, warnings } = loaded;
-  const programs = resolvePrograms(config, terminal.env.get("PATH") ?? "");
-  const failures = findFailures(config, {
-    fileName: file ?? (config.file === null ? null : DEFAULT_FILE),
-    routeKeys,
-    isInstalled: (name) => programs.paths[name]?.length > 0,
-    uid: null,
-  });
-  sayFaults(terminal, [...warnings, ...failures]);
+  const fileName = file ?? (config.file === null ? null : DEFAULT_FILE);
+  sayFaults(terminal, [...warnings, ...closedFolders(config, { fileName, routeKeys })]);
+  const programs = (): Programs => {
+    const found = resolvePrograms(config, terminal.env.get("PATH") ?? "");
+    const isInstalled = (name: string) => found.paths[name]?.length > 0;
+    sayFaults(terminal, missingInterpreters(config, { fileName, routeKeys, isInstalled }));
+    return found;
+  };
   const { runSupervisor } = await import("../supervisor/supervisor.ts");
   return await runSupervisor(config, { programs, signals, reload: load });
 }

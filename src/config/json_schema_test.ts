@@ -1,5 +1,5 @@
 import { assert } from "@std/assert";
-import { parse } from "@std/yaml";
+import { parse } from "@std/yaml/parse";
 import { Ajv } from "ajv";
 import { loadConfig } from "./load.ts";
 import { jsonSchema } from "./json_schema.ts";

@@ -9,15 +9,19 @@ import type { Fault } from "./fault.ts";
 import { isWithin, resolveFrom, statOrNull } from "../paths.ts";
 
 /** What warnings are judged by. */
-export interface WarningContext {
-  /** The file as the user named it; null without. */
-  readonly fileName: string | null;
-  /** The key of each route by its id. */
-  readonly routeKeys: ReadonlyMap<number, string>;
+export interface WarningContext extends RouteNames {
   /** Whether an interpreter of the configuration, by its name there, is on this machine. */
   readonly isInstalled: (interpreter: string) => boolean;
   /** The user that the server runs as; null where there are none (Windows) or it is not known. */
   readonly uid: number | null;
+}
+
+/** What a warning calls a route. */
+export interface RouteNames {
+  /** The file as the user named it; null without. */
+  readonly fileName: string | null;
+  /** The key of each route by its id. */
+  readonly routeKeys: ReadonlyMap<number, string>;
 }
 
 const UPLOAD_METHODS = ["PUT", "POST", "DELETE"];
@@ -45,15 +49,11 @@ export function findWarnings(config: Config, context: WarningContext): Fault[] {
       }
     }
   }
-  return [...warnings, ...findFailures(config, context)];
+  return [...warnings, ...closedFolders(config, context), ...missingInterpreters(config, context)];
 }
 
-/** The warnings that are given at the start as well: of what cannot be served. */
-export function findFailures(config: Config, context: WarningContext): Fault[] {
-  return [...closedFolders(config, context), ...missingInterpreters(config, context)];
-}
-
-function closedFolders(config: Config, context: WarningContext): Fault[] {
+/** Folders whose files cannot be served; said at the start as well. */
+export function closedFolders(config: Config, context: RouteNames): Fault[] {
   const warnings: Fault[] = [];
   for (const route of config.sites.flatMap((site) => site.routes)) {
     const { handler } = route;
@@ -76,7 +76,8 @@ function isClosed(folder: string): boolean {
   return false;
 }
 
-function missingInterpreters(config: Config, context: WarningContext): Fault[] {
+/** Interpreters that are not on this machine; said at the start as well. */
+export function missingInterpreters(config: Config, context: Omit<WarningContext, "uid">): Fault[] {
   const warnings: Fault[] = [];
   const seen = new Map<string, ReadonlySet<string>>();
   for (const route of config.sites.flatMap((site) => site.routes)) {
@@ -229,7 +230,7 @@ function extensionsIn(target: string): Set<string> {
   return extensions;
 }
 
-function warningOf(route: Route, message: string, context: WarningContext): Fault {
+function warningOf(route: Route, message: string, context: RouteNames): Fault {
   return {
     severity: "warning",
     file: context.fileName,

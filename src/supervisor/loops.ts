@@ -7,7 +7,7 @@
  */
 
 import type { Config, Listen } from "../config/config.ts";
-import type { Programs } from "../cgi/programs.ts";
+import { type Programs, runnable } from "../cgi/programs.ts";
 import type { Logger } from "../observe/logger.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { RecentError, ScriptsStatus, ServerStatus } from "../observe/status.ts";
@@ -141,10 +141,8 @@ interface PasswordLoop {
 export interface LoopsPlan {
   /** What is served. */
   readonly config: Config;
-  /** The interpreters' paths. */
-  readonly programs: Programs;
-  /** What the script loop may start. */
-  readonly runnable: readonly string[];
+  /** The interpreters' paths. Finding them takes as long as a Worker takes to load, so they are asked for meanwhile. */
+  readonly programs: () => Programs;
   /** Certificates and keys, by index into `Config.listen`. */
   readonly certificates: ReadonlyMap<number, PemPair>;
 }
@@ -230,7 +228,7 @@ export class Loops {
     for (const { worker } of this.#networks) post(worker, { kind: "changed", version });
   }
 
-  #fits({ config, runnable, certificates }: LoopsPlan): boolean {
+  #fits({ config, programs, certificates }: LoopsPlan): boolean {
     const { ports } = this;
     const { temp } = this.#host;
     return config.workers === this.config.workers &&
@@ -243,8 +241,8 @@ export class Loops {
         networkPermissions(this.config, ports, temp, realPath),
       ) &&
       isEqual(
-        scriptPermissions(config, runnable, ""),
-        scriptPermissions(this.config, this.#plan.runnable, ""),
+        scriptPermissions(config, runnable(programs()), ""),
+        scriptPermissions(this.config, runnable(this.#plan.programs()), ""),
       );
   }
 
@@ -303,14 +301,16 @@ export class Loops {
 
   #setup(loop: number): LoopSetup {
     const { temp, connections } = this.#host;
-    const { config, programs } = this.#plan;
+    const { config } = this.#plan;
+    const programs = this.#plan.programs();
     return { config, programs, loop, temp, connections, rates: this.#rates, changes: this.#changes };
   }
 
   #startScriptLoop(): void {
     const memory = PidTable.memory(this.config.cgi.maxProcesses);
     const warm = `${this.#host.temp}/warm${++scriptLoops}`;
-    const worker = this.#startWorker("script", scriptPermissions(this.config, this.#plan.runnable, warm));
+    const programs = runnable(this.#plan.programs());
+    const worker = this.#startWorker("script", scriptPermissions(this.config, programs, warm));
     const slot = RunningScripts.takeSlot(this.#host.running);
     const metrics = this.#host.figures.open();
     const handle: ScriptLoopHandle = {

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertInstanceOf, assertMatch, assertStringIncludes } from "@std/assert";
-import { resolvePrograms, runnable } from "../cgi/programs.ts";
+import { resolvePrograms } from "../cgi/programs.ts";
 import { loadConfig, NO_FLAGS } from "../config/load.ts";
 import { ConnectionCount } from "../loop/connection_count.ts";
 import { aStatus } from "../observe/status_fixture.ts";
@@ -66,7 +66,7 @@ class Bench implements AsyncDisposable {
     const log = { log: (_level: string, message: string) => bench.#log(message) };
     const figures = new Figures();
     const loops = new Loops(
-      { config: read.config, programs, runnable: runnable(programs), certificates: new Map() },
+      { config: read.config, programs: () => programs, certificates: new Map() },
       new Map(),
       {
         log,

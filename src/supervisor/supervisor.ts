@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Programs, resolvePrograms, runnable } from "../cgi/programs.ts";
+import { type Programs, resolvePrograms } from "../cgi/programs.ts";
 import type { Config, Listen, LogConfig } from "../config/config.ts";
 import { type Fault, formatFault } from "../config/fault.ts";
 import { logBug } from "../observe/bug.ts";
@@ -28,8 +28,8 @@ import { Trees } from "./trees.ts";
 
 /** How the supervisor is started. */
 export interface SupervisorOptions {
-  /** The programs that the first configuration names. */
-  readonly programs: Programs;
+  /** Finds the programs that the first configuration names. */
+  readonly programs: () => Programs;
   /** What has asked for something since the program began. */
   readonly signals: HeldSignals;
   /** Reads the configuration anew, for SIGHUP. */
@@ -190,11 +190,17 @@ class Supervisor implements LoopsHost {
     this.#done.resolve(1);
   }
 
-  #plan(config: Config, programs: Programs, certificates: ReadonlyMap<number, PemPair>): LoopsPlan {
+  #plan(config: Config, find: () => Programs, certificates: ReadonlyMap<number, PemPair>): LoopsPlan {
     const { config: fitted, warning } = fitDescriptors(config, this.#descriptors);
-    for (const one of programs.warnings) this.log.log("warn", one);
     if (warning !== null) this.log.log("warn", warning);
-    return { config: fitted, programs, runnable: runnable(programs), certificates };
+    let found: Programs | null = null;
+    const programs = (): Programs => {
+      if (found !== null) return found;
+      found = find();
+      for (const one of found.warnings) this.log.log("warn", one);
+      return found;
+    };
+    return { config: fitted, programs, certificates };
   }
 
   #handleSignals(): Signals {
@@ -234,8 +240,8 @@ class Supervisor implements LoopsHost {
     let logs = before;
     try {
       logs = await openLogs(read.config.log, { config: this.#config.log, logs }, this.figures);
-      const programs = resolvePrograms(read.config, this.environment["PATH"] ?? "");
-      const plan = this.#plan(read.config, programs, await readCertificates(read.config));
+      const find = () => resolvePrograms(read.config, this.environment["PATH"] ?? "");
+      const plan = this.#plan(read.config, find, await readCertificates(read.config));
       if (!this.#loops.configure(plan)) await this.#replaceLoops(plan);
     } catch (error) {
       this.#desk.reloaded("refused");

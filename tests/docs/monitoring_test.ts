@@ -5,7 +5,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { parse } from "@std/yaml";
+import { parse } from "@std/yaml/parse";
 import { formatPrometheus } from "../../src/observe/prometheus.ts";
 import { statusAsJson } from "../../src/observe/status.ts";
 import { aStatus } from "../../src/observe/status_fixture.ts";
