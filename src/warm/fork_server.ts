@@ -26,6 +26,15 @@ const BEGIN_MS = 2_000;
 /** How long a request that was taken back waits for a child to let go of it, in milliseconds. */
 const LET_GO_MS = 3_000;
 
+/**
+ * Then it is looked once more, so much later, in milliseconds: where this loop stood still itself, what a child has said in
+ * the meantime is not read yet.
+ */
+const LAST_LOOK_MS = 100;
+
+/** How long a server may take until it takes requests, in milliseconds: its modules are imported within. */
+const START_MS = 30_000;
+
 /** How long a server may take to end once it was asked to and has no child left, in milliseconds. */
 const END_MS = 1_000;
 
@@ -86,6 +95,10 @@ export class ForkServer {
   readonly #told = new Set<string>();
   /** Whether it takes requests. */
   readonly #ready = Promise.withResolvers<boolean>();
+  readonly #start: Deadline;
+  /** Until then requests wait for it to be ready, in milliseconds of the clock; afterwards they do without. */
+  readonly #awaitedUntilMs: number;
+  #isReady = false;
   #isRetired = false;
   /** Whether it has ended. */
   #isOver = false;
@@ -117,7 +130,15 @@ export class ForkServer {
     // One that ends before it has read it all is told by its status, too.
     this.#lifeLine.write(text).catch(() => {});
     if (program.readsSettings) this.#lifeLine.write(encodeFields(settings)).catch(() => {});
+    this.#start = { deadlineMs: host.clock.now() + START_MS, expire: () => this.#notStarted() };
+    this.#awaitedUntilMs = host.clock.now() + BEGIN_MS;
+    host.clock.add(this.#start);
     this.ended = this.#live();
+  }
+
+  /** Whether there is any use in offering it a request now: not while its modules take longer than a request waits. */
+  get isAwaited(): boolean {
+    return this.#isReady || this.#host.clock.now() < this.#awaitedUntilMs;
   }
 
   /** Offers it a request. */
@@ -166,6 +187,16 @@ export class ForkServer {
     }
   }
 
+  /** It imports something to no end. */
+  #notStarted(): void {
+    this.#retired(
+      `what preload names was not imported within ${
+        START_MS / 1000
+      } s, it is ended: take out of preload what does not come back`,
+    );
+    this.#kill();
+  }
+
   /** A request is a child's now, or nobody's. */
   #settled(order: Order): void {
     this.#orders--;
@@ -193,6 +224,7 @@ export class ForkServer {
 
   #retired(failure: string | null): void {
     this.#ready.resolve(false);
+    this.#host.clock.remove(this.#start);
     if (this.#isRetired) return;
     this.#isRetired = true;
     this.#host.retired(failure);
@@ -227,6 +259,8 @@ export class ForkServer {
   #take(message: ControlMessage): void {
     switch (message.kind) {
       case "ready":
+        this.#isReady = true;
+        this.#host.clock.remove(this.#start);
         this.#ready.resolve(true);
         return;
       case "retired":
@@ -305,6 +339,7 @@ class Order implements Deadline {
   readonly #begun: Begun;
   #connection: Deno.Conn | null = null;
   #isUnwanted = false;
+  #isOverdue = false;
   #stopWaiting: (() => void) | null = null;
 
   constructor(host: ForkServerHost, begun: Begun) {
@@ -316,6 +351,11 @@ class Order implements Deadline {
   expire(): void {
     if (!this.#isUnwanted) {
       this.giveUp();
+      return;
+    }
+    if (!this.#isOverdue) {
+      this.#isOverdue = true;
+      this.deadlineMs = this.#host.clock.now() + LAST_LOOK_MS;
       return;
     }
     // A child that has not looked yet finds that nobody wants it, and one that has cannot say any more that it begins.

@@ -24,8 +24,9 @@ BEGIN {
   my ($AF_UNIX, $SOCK_STREAM, $SOL_SOCKET, $SO_RCVTIMEO, $MSG_PEEK, $MSG_DONTWAIT) = (1, 1, 1, 20, 2, 64);
   my ($O_CLOEXEC, $CLOCK_MONOTONIC, $WNOHANG, $EINTR) = (0x80000, 1, 1, 4);
 
-  # How many children wait for a request.
-  my $IDLE_MAX = 3;
+  # How many children wait for a request; once there are fewer than half as many, they are made up at once: what the server
+  # writes to between two forks is copied, page by page.
+  my $IDLE_MAX = 6;
   # How many scripts are remembered, and how much of one is looked at, in bytes.
   my $SCRIPTS_MAX = 1024;
   my $SCRIPT_BYTES_MAX = 1 << 20;
@@ -183,8 +184,10 @@ BEGIN {
   sub serve {
     start();
     while (1) {
-      while (!$retired && keys %idle < $IDLE_MAX && $rest_until <= now()) {
-        return if fork_child();
+      if (keys %idle < $IDLE_MAX / 2) {
+        while (!$retired && keys %idle < $IDLE_MAX && $rest_until <= now()) {
+          return if fork_child();
+        }
       }
       leave_now(0) if $retired && !%errors && !$trial;
       my $bits = '';

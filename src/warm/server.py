@@ -24,8 +24,9 @@ import select
 import time
 import warnings
 
-# How many children wait for a request.
-IDLE_MAX = 3
+# How many children wait for a request; once there are fewer than half as many, they are made up at once: what the server
+# writes to between two forks is copied, page by page.
+IDLE_MAX = 6
 # How many scripts' code is kept.
 SCRIPTS_MAX = 256
 # The longest notice of a child, so that it is written in one piece (PIPE_BUF).
@@ -45,6 +46,8 @@ LEAVE = 0.02
 SETTLED_SECONDS = 2
 # How often a waiting child looks whether its server is still there, in seconds.
 ORPHAN_SECONDS = 2
+# How much of a request is read at once, in bytes: more than most have.
+JOB_BYTES = 8192
 # The environment's first variable: the room in which a child writes by what its request is known.
 ROOM = "POLLUX_WARM"
 
@@ -160,10 +163,9 @@ class Server:
         _set_blocking(self.notices, False)
         _set_blocking(self.wakes, False)
         _set_blocking(self.waking, False)
-        _signal.signal(_signal.SIGCHLD, lambda *_: None)
-        # A child that is sent home before it is ready for that is so as soon as it is.
-        _signal.pthread_sigmask(_signal.SIG_BLOCK, (_signal.SIGURG,))
-        _signal.set_wakeup_fd(self.waking, warn_on_full_buffer=False)
+        _signal.signal(_signal.SIGCHLD, self.wake)
+        # The children's, from their first moment on.
+        _signal.signal(_signal.SIGURG, self.leave)
         self.poll = select.poll()
         for fd in (0, self.notices, self.wakes):
             self.poll.register(fd, select.POLLIN)
@@ -192,10 +194,21 @@ class Server:
     def say(self, kind, text=b"", pid=0):
         write_all(self.control, b"%s %d %d\n%s" % (kind.encode(), pid, len(text), text))
 
+    def wake(self, *_):
+        try:
+            os.write(self.waking, b".")
+        except BlockingIOError:
+            pass
+
+    def leave(self, *_):
+        if os.getpid() != self.pid:
+            os._exit(0)
+
     def settle(self):
         """What is there now is there to stay: a child's garbage collector need not look at it, nor copy its pages."""
         gc.collect()
         gc.freeze()
+        self.last_module = next(reversed(sys.modules))
         for module in list(sys.modules.values()):
             path = getattr(module, "__file__", None)
             if isinstance(path, str) and path not in self.stamps:
@@ -203,8 +216,9 @@ class Server:
 
     def serve(self):
         while True:
-            while not self.retired and len(self.idle) < IDLE_MAX and self.rest_until <= time.monotonic():
-                self.fork()
+            if len(self.idle) < IDLE_MAX // 2:
+                while not self.retired and len(self.idle) < IDLE_MAX and self.rest_until <= time.monotonic():
+                    self.fork()
             if self.retired and not self.errors:
                 return
             for fd, _ in self.poll.poll(self.patience()):
@@ -574,14 +588,16 @@ def become_script(server):
 class Job:
     """One request, as `job.ts` writes it."""
 
-    def __init__(self, fields):
-        self.token = fields[0]
-        self.program, self.script, self.cwd = [os.fsdecode(field) for field in fields[1:4]]
-        at = 5 + int(fields[4])
+    def __init__(self, connection, fields):
+        self.connection = connection
+        self.token, self.program, path, self.cwd, marks = fields[:5]
+        self.path = path
+        self.script = os.fsdecode(path)
+        at = 5 + int(marks)
         self.marks = b"\0".join(fields[5:at])
-        count = int(fields[at])
-        self.args = [os.fsdecode(field) for field in fields[at + 1:at + 1 + count]]
-        self.pairs = fields[at + 1 + count:]
+        end = at + 1 + int(fields[at])
+        self.args = [os.fsdecode(field) for field in fields[at + 1:end]]
+        self.pairs = fields[end:]
 
     def environment(self):
         pairs = iter(self.pairs)
@@ -589,10 +605,11 @@ class Job:
 
 
 def receive(server):
-    """Waits for a request, and takes it."""
-    _signal.set_wakeup_fd(-1)
-    _signal.signal(_signal.SIGURG, lambda *_: os._exit(0))
-    _signal.pthread_sigmask(_signal.SIG_UNBLOCK, (_signal.SIGURG,))
+    """Waits for a request, and takes it.
+
+    From here on it costs what it touches: each page of memory that is written to for the first time is copied, and that
+    takes as long as a hundred lines of a function. So nothing is said in a roundabout way.
+    """
     _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
     for fd in (server.control, server.notices, server.wakes, server.waking, *server.errors.values()):
         os.close(fd)
@@ -600,23 +617,20 @@ def receive(server):
         os.close(server.trial[1])
     while True:
         try:
-            fd = server.listener._accept()[0]
+            connection = server.listener._accept()[0]
             break
         except BlockingIOError:
             if os.getppid() != server.pid:
                 os._exit(0)
     if os.getppid() != server.pid:
         os._exit(0)
-    connection = _socket.socket(fileno=fd)
-    data = b""
+    data = os.read(connection, JOB_BYTES)
     while len(data) < 8 or len(data) < 8 + int(data[:8], 16):
-        part = connection.recv(65536)
+        part = os.read(connection, 65536)
         if not part:
             os._exit(0)
         data += part
-    job = Job(data[8:].split(b"\0"))
-    job.connection = connection
-    return job
+    return Job(connection, data[8:].split(b"\0"))
 
 
 def prepare(server, job):
@@ -637,13 +651,12 @@ def prepare(server, job):
         stdin.close()
     else:
         os.dup2(server.null, 0)
-    # Whoever wanted it may have given up; then it is run elsewhere by now.
-    try:
-        if connection.recv(1, _socket.MSG_PEEK | _socket.MSG_DONTWAIT) == b"":
-            os._exit(0)
-    except BlockingIOError:
-        pass
-    os.dup2(connection.fileno(), 1)
+    # Whoever wanted it may have given up; then it is run elsewhere by now. Nothing else is ever said there.
+    look = select.poll()
+    look.register(connection, select.POLLIN)
+    if look.poll(0):
+        os._exit(0)
+    os.dup2(connection, 1)
     job.code = server.codes.get(job.script)
     folder = os.path.dirname(os.path.realpath(job.script)) if job.code is None else job.code.folder
     is_known = False
@@ -659,8 +672,7 @@ def prepare(server, job):
         job.checked = False
     job.folder = folder
     pid = os.getpid()
-    path = os.fsencode(job.script)
-    is_told = is_known or len(path) > NOTICE_MAX or b"\n" in path
+    is_told = is_known or len(job.path) > NOTICE_MAX or b"\n" in job.path
     _signal.signal(_signal.SIGURG, _signal.SIG_DFL)
     mark(server.room, job.marks)
     if settings.limits:
@@ -670,8 +682,8 @@ def prepare(server, job):
             number = getattr(resource, "RLIMIT_" + name)
             resource.setrlimit(number, (value, value))
     # The server first: the end of a child that has begun has to be told, the end of one that has not is nobody's.
-    os.write(server.noticing, b"%d %s\n" % (pid, b"= " if is_told else b"+ " + path))
-    connection.sendall(b"%011d\n" % pid)
+    os.write(server.noticing, b"%d %s\n" % (pid, b"= " if is_told else b"+ " + job.path))
+    os.write(connection, b"%011d\n" % pid)
 
 
 def mark(room, marks):
@@ -686,14 +698,21 @@ def mark(room, marks):
         pass
 
 
-def load(server, job):
-    """Its code, in a `__main__` of its own. Raises Unfit where a module of the script's folder goes before one that is there."""
-    environ = os.environ
-    environ.clear()
-    environb = os.environb
+def put_environment(job):
+    """As `os.environb` would, which takes five times as long: it checks, and encodes, what is bytes already."""
+    known = os.environ._data
+    for name in known:
+        os.unsetenv(name)
+    known.clear()
     pairs = iter(job.pairs)
     for name, value in zip(pairs, pairs):
-        environb[name] = value
+        os.putenv(name, value)
+        known[name] = value
+
+
+def load(server, job):
+    """Its code, in a `__main__` of its own. Raises Unfit where a module of the script's folder goes before one that is there."""
+    put_environment(job)
     error = None
     code = None if job.code is None else job.code.code
     if code is None:
@@ -714,7 +733,7 @@ def load(server, job):
             raise Unfit("%s goes before a module that is imported already" % os.path.join(folder, name))
     sys.argv = [job.script, *job.args]
     if hasattr(sys, "orig_argv"):
-        sys.orig_argv = [job.program, *server.settings.flags, job.script, *job.args]
+        sys.orig_argv = [os.fsdecode(job.program), *server.settings.flags, job.script, *job.args]
     numpy = sys.modules.get("numpy.random")
     if numpy is not None:
         numpy.seed()
@@ -726,9 +745,9 @@ def load(server, job):
         main.__annotations__ = {}
         main.__cached__ = None
     sys.modules["__main__"] = main
-    for fd in (server.noticing, server.null, server.listener.detach(), job.connection.detach()):
+    for fd in (server.noticing, server.null, server.listener.detach(), job.connection):
         os.close(fd)
-    return code, main, error, set(sys.modules)
+    return code, main, error, server.last_module
 
 
 def find_shadow(folder):
@@ -744,7 +763,7 @@ def find_shadow(folder):
     return None
 
 
-def run(code, main, error, before):
+def run(code, main, error, last_module):
     """Runs the script as Python runs its own first file; its exit status."""
     status = 0
     namespace = main.__dict__
@@ -765,7 +784,7 @@ def run(code, main, error, before):
         trace = None
     code = error = None
     namespace = None
-    status = finish(main, before, status)
+    status = finish(main, last_module, status)
     if interrupted:
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
         os.kill(os.getpid(), _signal.SIGINT)
@@ -803,7 +822,7 @@ def leave_with(leave):
     return 1
 
 
-def finish(main, before, status):
+def finish(main, last_module, status):
     """Does what Python does at its end, as far as a script can tell: all but taking the interpreter apart."""
     threading = sys.modules.get("threading")
     if threading is not None:
@@ -816,8 +835,7 @@ def finish(main, before, status):
     if threading is None or threading.active_count() == 1:
         # The script's own objects end now: files that it has not closed are written, __del__ is called.
         own = [main.__dict__]
-        for name in [name for name in sys.modules if name not in before]:
-            module = sys.modules[name]
+        for module in modules_since(last_module):
             if not is_installed_file(getattr(module, "__file__", None)):
                 own.append(module.__dict__)
         del sys.modules["__main__"], main
@@ -829,6 +847,16 @@ def finish(main, before, status):
         gc.collect()
     close_files()
     return flush_last(status)
+
+
+def modules_since(last):
+    """What was imported after a module, or all if that is there no more: the order is that of importing."""
+    found = []
+    for name in reversed(sys.modules):
+        if name == last:
+            break
+        found.append(sys.modules[name])
+    return found
 
 
 def is_installed_file(path):

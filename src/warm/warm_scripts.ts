@@ -53,7 +53,7 @@ export class WarmScripts {
   /** Starts a script as its specification says. Never throws. */
   start(spec: ScriptSpec, hooks: ProcessHooks): ScriptRun {
     const server = spec.warm === null ? null : this.#serverFor(spec.warm.server);
-    if (spec.warm === null || server === null) return startProcess(spec, hooks);
+    if (spec.warm === null || server === null || !server.isAwaited) return startProcess(spec, hooks);
     return new WarmRun(spec, spec.warm, server, hooks);
   }
 

@@ -405,6 +405,14 @@ Deno.test("a warm script in Perl is Perl's own main program", async (t) => {
   });
 });
 
+/** Stops the interpreter that is kept ready, so that it forks no more, and then all its children; their numbers. */
+async function freeze(server: TestServer): Promise<number[]> {
+  for (const { pid, parent } of await server.family(4)) if (parent === server.pid) Deno.kill(pid, "SIGSTOP");
+  const family = (await server.descendants()).map(({ pid }) => pid);
+  for (const pid of family) Deno.kill(pid, "SIGSTOP");
+  return family;
+}
+
 Deno.test("an import that does not come back, tried beforehand, is ended with its server", async () => {
   const version = "import sys; print('python%d.%d' % sys.version_info[:2])";
   const python = (await outputOf("/usr/bin/python3", ["-c", version])).trim();
@@ -432,9 +440,8 @@ Deno.test("a request that is given up while it waits to begin leaves no descript
   await using server = await start({ "scripts/echo.py": page("sys.stdout.write(sys.stdin.read())") });
   const echo = async () => assertEquals(textOf(await ask(server, post("/warm/echo.py", "text"))), "text");
   await echo();
-  const children = (await server.family(4)).map(({ pid }) => pid);
   const before = await descriptorCount(server.pid);
-  for (const pid of children) Deno.kill(pid, "SIGSTOP");
+  const children = await freeze(server);
   const answers = Promise.all(Array.from({ length: 3 }, echo));
   await delay(2500); // it gives up after 2 s; then it is run otherwise
   for (const pid of children) Deno.kill(pid, "SIGCONT");
@@ -450,10 +457,9 @@ Deno.test("a fork server that takes nothing is ended, and its requests are run p
   );
   const ask = async () => Number(await text(server, "/warm/parent.py"));
   const fork = await ask();
-  const family = (await server.family(4)).map(({ pid }) => pid);
+  const family = await freeze(server);
   assert(family.includes(fork));
   try {
-    for (const pid of family) Deno.kill(pid, "SIGSTOP");
     assertNotEquals(await ask(), fork);
     await server.stderrMatch(/warm python: no child of it has answered for 3 s, it is ended/);
     // The only place is free again.
