@@ -75,8 +75,10 @@ function resolve(programs: string[], target?: string): Programs {
 Deno.test("resolvePrograms() takes the first real program, and lists what a link leads to", () => {
   const { paths, warnings } = resolve(["myper"]);
   assertEquals(paths["myper"], [`${dir}/real/myper`, `${dir}/real/myper-5.2`]);
-  assertEquals(warnings.length, 1);
-  assertStringIncludes(warnings[0], `${dir}/shims/myper is a script`);
+  assertEquals(warnings, [
+    `${dir}/shims/myper is a script that only looks for the real myper, which takes its time: ` +
+    `${dir}/real/myper is run instead`,
+  ]);
 });
 
 Deno.test("resolvePrograms() does not list a program that plays many parts under one of them", () => {

@@ -327,6 +327,26 @@ Deno.test("explain shows what a script's process is given and held to, where the
     assertEquals(await notes("/c/run.sh"), ["runs as      the server's user, group daemon"]);
   }));
 
+Deno.test("explain says why a script is not run warm", () =>
+  withFolder(async (folder) => {
+    await Deno.mkdir(`${folder}/cgi-bin`);
+    for (const name of ["a.py", "a.pl", "a.sh"]) await Deno.writeTextFile(`${folder}/cgi-bin/${name}`, "1\n");
+    const warmth = async (route: string, script: string) => {
+      const yaml = `routes: [{ path: /, cgi: cgi-bin, ${route} }]\n`;
+      await Deno.writeTextFile(`${folder}/pollux.yaml`, yaml);
+      const { out, err } = await run(folder, ["explain", `/${script}`]);
+      assertEquals(err, []);
+      return out.find((line) => line.startsWith("warm "))?.replace(/^warm +/, "");
+    };
+    assertMatch(await warmth("warm: python", "a.py") ?? "", /^a fork of \/.*python3/);
+    assertEquals(
+      await warmth("warm: python, user: nobody", "a.py"),
+      "no: it runs as another user or group",
+    );
+    assertMatch(await warmth("warm: python", "a.sh") ?? "", /^no: it is run by \/.*sh, and warm is python$/);
+    assertEquals(await warmth("warm: perl, limits: { files: 9 }", "a.pl"), "no: Perl cannot set limits");
+  }));
+
 Deno.test("explain ends with what the client would get", () =>
   withSite(async (folder) => {
     const cases: [url: string, status: number, last: string][] = [

@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import * as v from "valibot";
 import {
   AUTH,
@@ -16,7 +16,7 @@ import {
   TLS,
   TOP,
 } from "./schema.ts";
-import type { Keys } from "./types.ts";
+import { type Keys, shapeOf } from "./types.ts";
 
 const BLOCKS: Readonly<Record<string, Keys>> = {
   top: TOP,
@@ -67,4 +67,13 @@ pure("blocks that hold for the whole server have a default for each key", () => 
 
 pure("an empty file is a valid one", () => {
   assertEquals(v.safeParse(FILE, {}).success, true);
+});
+
+Deno.test({
+  name: "shapeOf() throws for a type that nobody could complete in an editor",
+  permissions: "none",
+  fn() {
+    const type = v.pipe(v.string(), v.title("a text"));
+    assertThrows(() => shapeOf(type), TypeError, "the type a text has no shape");
+  },
 });

@@ -25,7 +25,6 @@ const BEYOND_TESTS: ReadonlySet<string> = new Set([
   "a bug of Pollux",
   "a bug of Pollux cost a client its connection",
   "internal error",
-  "the type … has no shape",
   "network loop … cannot be replaced: …; the server ends",
   "loops died … times within … s; the server ends, the last died of: …",
   // A file or folder that changes within the moment between two looks.
@@ -49,15 +48,12 @@ const BEYOND_TESTS: ReadonlySet<string> = new Set([
   // Told to the client's own body alone, whose answer is out.
   "the rest of the body came too slowly",
   // Programs that this machine does not have, or that would have to be broken first.
-  "it runs as another user or group",
-  "Perl cannot set limits",
   "for Perl, this needs Linux",
   "warm …: …; scripts are started anew for … s",
   "warm …: … cannot be started: …; name another under cgi.interpreters",
   "warm …: something else wrote to the server (…), it is ended",
   "no script is run warm: …",
   "the path … is too long for sockets, name a shorter one under temp",
-  "… is a script that only looks for the real …, which takes its time: … is run instead",
   // Nobody is told: the site's error page gives way to the built-in one.
   "the error page … leads on and on",
   // The compiler asks for it; each file that comes there has a first line.
