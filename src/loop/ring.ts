@@ -43,8 +43,8 @@ export function ringMemory(): SharedArrayBuffer {
 
 /** What both ends have in common. */
 class RingEnd {
-  protected readonly cells: Int32Array<SharedArrayBuffer>;
-  protected readonly bytes: Uint8Array<SharedArrayBuffer>;
+  readonly cells: Int32Array<SharedArrayBuffer>;
+  readonly bytes: Uint8Array<SharedArrayBuffer>;
   readonly #waitsCell: number;
   readonly #bellCell: number;
   #isStopped = false;
@@ -61,24 +61,24 @@ class RingEnd {
     return this.#isStopped;
   }
 
-  /** Nobody writes or reads at this end any more: a wait ends. Harmless when repeated. */
+  /** Ends a wait, and each further one. */
   stop(): void {
     this.#isStopped = true;
     this.wake(this.#waitsCell, this.#bellCell);
   }
 
   /** Bytes that are written and not taken. */
-  protected get used(): number {
+  get used(): number {
     return (Atomics.load(this.cells, CELL.written) - Atomics.load(this.cells, CELL.taken)) | 0;
   }
 
   /** Where a counter stands in the ring. */
-  protected placeOf(counter: number): number {
+  placeOf(counter: number): number {
     return (counter >>> 0) % RING_BYTES;
   }
 
   /** Waits for the other end's bell, unless there is no reason to, which is looked at once more after saying that one waits. */
-  protected async wait(hasReason: () => boolean): Promise<void> {
+  async wait(hasReason: () => boolean): Promise<void> {
     const bell = Atomics.load(this.cells, this.#bellCell);
     Atomics.store(this.cells, this.#waitsCell, 1);
     if (hasReason()) {
@@ -89,7 +89,7 @@ class RingEnd {
   }
 
   /** Rings a bell if somebody waits for it. */
-  protected wake(waitsCell: number, bellCell: number): void {
+  wake(waitsCell: number, bellCell: number): void {
     if (Atomics.exchange(this.cells, waitsCell, 0) === 0) return;
     Atomics.add(this.cells, bellCell, 1);
     Atomics.notify(this.cells, bellCell);
@@ -97,12 +97,14 @@ class RingEnd {
 }
 
 /** The end that is written to. */
-export class RingWriter extends RingEnd {
+export class RingWriter {
+  readonly #end: RingEnd;
+
   /** The writing end of a ring.
    *
    * @param memory As of {@linkcode ringMemory}; nobody else writes there. */
   constructor(memory: SharedArrayBuffer) {
-    super(memory, CELL.writerWaits, CELL.writerBell);
+    this.#end = new RingEnd(memory, CELL.writerWaits, CELL.writerBell);
   }
 
   /**
@@ -111,34 +113,40 @@ export class RingWriter extends RingEnd {
    * @returns Whether all is written; not if it was stopped meanwhile.
    */
   async write(bytes: Uint8Array): Promise<boolean> {
-    for (let rest = bytes; rest.length > 0 && !this.isStopped;) {
-      const room = RING_BYTES - this.used;
+    for (let rest = bytes; rest.length > 0 && !this.#end.isStopped;) {
+      const room = RING_BYTES - this.#end.used;
       if (room > 0) rest = rest.subarray(this.#put(rest, room));
-      else await this.wait(() => this.used === RING_BYTES && !this.isStopped);
+      else await this.#end.wait(() => this.#end.used === RING_BYTES && !this.#end.isStopped);
     }
-    return !this.isStopped;
+    return !this.#end.isStopped;
   }
 
   /** No more will be written. */
   close(): void {
-    Atomics.store(this.cells, CELL.isClosed, 1);
-    this.wake(CELL.readerWaits, CELL.readerBell);
+    Atomics.store(this.#end.cells, CELL.isClosed, 1);
+    this.#end.wake(CELL.readerWaits, CELL.readerBell);
+  }
+
+  /** Nobody writes here any more: a wait ends. Harmless when repeated. */
+  stop(): void {
+    this.#end.stop();
   }
 
   #put(bytes: Uint8Array, room: number): number {
     const count = Math.min(bytes.length, room);
-    const at = this.placeOf(this.cells[CELL.written]);
+    const at = this.#end.placeOf(this.#end.cells[CELL.written]);
     const untilEnd = Math.min(count, RING_BYTES - at);
-    this.bytes.set(bytes.subarray(0, untilEnd), at);
-    if (untilEnd < count) this.bytes.set(bytes.subarray(untilEnd, count), 0);
-    Atomics.add(this.cells, CELL.written, count);
-    this.wake(CELL.readerWaits, CELL.readerBell);
+    this.#end.bytes.set(bytes.subarray(0, untilEnd), at);
+    if (untilEnd < count) this.#end.bytes.set(bytes.subarray(untilEnd, count), 0);
+    Atomics.add(this.#end.cells, CELL.written, count);
+    this.#end.wake(CELL.readerWaits, CELL.readerBell);
     return count;
   }
 }
 
 /** The end that is read from. */
-export class RingReader extends RingEnd {
+export class RingReader {
+  readonly #end: RingEnd;
   readonly #nowMs: () => number;
   #wokenMs: number;
 
@@ -149,14 +157,14 @@ export class RingReader extends RingEnd {
    * @param nowMs Milliseconds of any clock.
    */
   constructor(memory: SharedArrayBuffer, nowMs: () => number) {
-    super(memory, CELL.readerWaits, CELL.readerBell);
+    this.#end = new RingEnd(memory, CELL.readerWaits, CELL.readerBell);
     this.#nowMs = nowMs;
     this.#wokenMs = nowMs();
   }
 
   /** Whether there is something to be had. */
   get hasBytes(): boolean {
-    return this.used > 0;
+    return this.#end.used > 0;
   }
 
   /**
@@ -165,36 +173,41 @@ export class RingReader extends RingEnd {
    * @returns How many bytes; 0: there are none now.
    */
   peek(into: Uint8Array): number {
-    const count = Math.min(this.used, into.length);
-    const at = this.placeOf(this.cells[CELL.taken]);
+    const count = Math.min(this.#end.used, into.length);
+    const at = this.#end.placeOf(this.#end.cells[CELL.taken]);
     const untilEnd = Math.min(count, RING_BYTES - at);
-    into.set(this.bytes.subarray(at, at + untilEnd));
-    if (untilEnd < count) into.set(this.bytes.subarray(0, count - untilEnd), untilEnd);
+    into.set(this.#end.bytes.subarray(at, at + untilEnd));
+    if (untilEnd < count) into.set(this.#end.bytes.subarray(0, count - untilEnd), untilEnd);
     return count;
   }
 
   /** Makes room of so many bytes that were peeked at. */
   take(count: number): void {
-    Atomics.add(this.cells, CELL.taken, count);
-    if (Atomics.load(this.cells, CELL.writerWaits) === 0) return;
+    Atomics.add(this.#end.cells, CELL.taken, count);
+    if (Atomics.load(this.#end.cells, CELL.writerWaits) === 0) return;
     const nowMs = this.#nowMs();
-    if (this.used > RING_BYTES / 2 && nowMs - this.#wokenMs < WAKE_MS) return;
+    if (this.#end.used > RING_BYTES / 2 && nowMs - this.#wokenMs < WAKE_MS) return;
     this.#wokenMs = nowMs;
-    this.wake(CELL.writerWaits, CELL.writerBell);
+    this.#end.wake(CELL.writerWaits, CELL.writerBell);
   }
 
   /** Waits for bytes. Resolves with whether there are any; false: nothing more comes, or it was stopped. Never rejects. */
   async ready(): Promise<boolean> {
     while (!this.hasBytes) {
-      if (this.isStopped) return false;
+      if (this.#end.isStopped) return false;
       // Closed after its last byte: who sees the one sees the other.
       if (this.#isClosed) return this.hasBytes;
-      await this.wait(() => !this.hasBytes && !this.#isClosed && !this.isStopped);
+      await this.#end.wait(() => !this.hasBytes && !this.#isClosed && !this.#end.isStopped);
     }
     return true;
   }
 
+  /** Nobody reads here any more: a wait ends. Harmless when repeated. */
+  stop(): void {
+    this.#end.stop();
+  }
+
   get #isClosed(): boolean {
-    return Atomics.load(this.cells, CELL.isClosed) === 1;
+    return Atomics.load(this.#end.cells, CELL.isClosed) === 1;
   }
 }
