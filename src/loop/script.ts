@@ -156,6 +156,7 @@ class ScriptLoop {
             now: () => this.#clock.now(),
           }),
         pids: this.#pids,
+        isAlone: () => this.#runs.size === 1,
         over: () => {
           runs.delete(message.id);
           this.#runs.delete(run);
@@ -209,10 +210,14 @@ class ScriptLoop {
 const TELL_START_MS = 50;
 
 /**
- * How long a script's first output is kept back, in milliseconds, and how long its output's end is: with most scripts all
- * that follows comes at once, and one message wakes the network loop once. That loop would keep it back as well.
+ * How long a script's first output is kept back where other scripts run as well, in milliseconds: with most scripts all that
+ * follows comes at once, and one message wakes the network loop once. That loop would keep it back as well. Where a script
+ * runs alone it has a core to spare, and reads the header while the script ends.
  */
 const HELD_MS = 8;
+
+/** How long it may take until a network loop knows of the end of an output whose script lives on, in milliseconds. */
+const TELL_END_MS = 20;
 
 /** Output that is kept back is less than this, in bytes: more of it is on its way, and worth a message of its own. */
 const HELD_BYTES_MAX = 16_384;
@@ -270,6 +275,8 @@ interface RunHost {
   readonly route: ScriptRoute;
   start(spec: ScriptSpec): ScriptRun;
   readonly pids: PidTable;
+  /** Whether no other run is under way. */
+  isAlone(): boolean;
   /** The run is over and its last message sent. */
   over(): void;
 }
@@ -448,7 +455,8 @@ class HostedRun {
         continue;
       }
       this.#unconsumedBytes += windowCost(bytes.length);
-      if (messages === 1 && bytes.length < HELD_BYTES_MAX) this.#holdOutput(bytes);
+      const isKept = messages === 1 && bytes.length < HELD_BYTES_MAX && !this.#host.isAlone();
+      if (isKept) this.#holdOutput(bytes);
       else this.#post({ kind: "output", id: this.#id, bytes, heldMs: 0 }, [bytes.buffer]);
       if (this.#unconsumedBytes >= WINDOW_BYTES) {
         this.#roomForOutput = Promise.withResolvers();
@@ -456,7 +464,7 @@ class HostedRun {
       }
     }
     // How it ended follows at once, unless it lives on.
-    this.#postWithin(HELD_MS, () => ({ kind: "outputEnd", id: this.#id }));
+    this.#postWithin(TELL_END_MS, () => ({ kind: "outputEnd", id: this.#id }));
   }
 
   #holdOutput(bytes: Uint8Array<ArrayBuffer>): void {
