@@ -34,7 +34,7 @@ const COPY_BYTES_MAX = 16 * 1024;
  * Reads a body to its end and keeps it.
  *
  * @param temp The folder for what is too long for memory.
- * @throws {HttpError} 507: the folder's disk is full; otherwise whatever the body's `read` rejects with.
+ * @throws {HttpError} 507: the folder's disk is full, or takes nothing; otherwise whatever the body's `read` rejects with.
  */
 export async function spool(body: RequestBody, temp: string): Promise<Content> {
   const chunks: Uint8Array<ArrayBuffer>[] = [];
@@ -66,15 +66,24 @@ export async function spool(body: RequestBody, temp: string): Promise<Content> {
   } catch (error) {
     leaveMemory();
     file?.close();
-    if (error instanceof Error && "code" in error && error.code === "ENOSPC") {
-      throw new HttpError(
-        507,
-        `no room in ${temp} for a body of ${length} bytes or more: make room, or name another folder under temp`,
-        { close: true },
-      );
-    }
-    throw error;
+    throw storageError(error, temp, length);
   }
+}
+
+/** What the system says of a disk that is full. */
+const FULL: readonly unknown[] = ["ENOSPC", "EDQUOT", "EFBIG"];
+/** And of a folder that takes nothing: it has become read-only, was taken away, or its disk fails. */
+const UNUSABLE: readonly unknown[] = ["EROFS", "EACCES", "EPERM", "ENOENT", "ENOTDIR", "EIO", "ESTALE"];
+
+/** What an error of the file system comes to; any other as it is. */
+function storageError(error: unknown, temp: string, length: number): unknown {
+  if (!(error instanceof Error) || !("code" in error)) return error;
+  const reason = FULL.includes(error.code)
+    ? `no room in ${temp} for a body of ${length} bytes or more: make room, or name another folder under temp`
+    : UNUSABLE.includes(error.code)
+    ? `no body can be kept in ${temp}: ${error.message}: make it writable, or name another folder under temp`
+    : null;
+  return reason === null ? error : new HttpError(507, reason, { close: true });
 }
 
 /** Adds bytes behind the last: a chunk of one byte kept by itself would take some hundreds. */

@@ -301,7 +301,10 @@ class Supervisor implements LoopsHost {
 
   async #cleanUp(): Promise<void> {
     if (this.#hasSockets) await removeSockets(this.#config.listen, [], this.log);
-    await Deno.remove(this.temp, { recursive: true }).catch(ignoreMissing);
+    // Nothing in it has a name: where its disk has become read-only or is gone, the end is none the worse.
+    await Deno.remove(this.temp, { recursive: true }).catch(ignoreMissing).catch((error) =>
+      this.log.log("warn", `cannot remove the folder ${this.temp}: ${String(error)}`)
+    );
     await Promise.all([this.#logs.access?.close(LOG_FLUSH_MS), this.#logs.error.close(LOG_FLUSH_MS)]);
   }
 }
