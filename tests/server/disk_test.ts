@@ -152,7 +152,7 @@ onDisk(
     const { stderr } = await server.stop();
     assertMatch(
       stderr,
-      /refused with 507: no body can be kept in \S+: Read-only file system.*name another folder under temp/,
+      /refused with 507: no body can be kept in \S+: Read-only file system.*: make it writable, or name another folder under temp/,
     );
     // Its own folder there stays, which is said, and the end is none the worse.
     assertMatch(stderr, / warn cannot remove the folder \S+: .*Read-only file system/);
