@@ -14,7 +14,7 @@ async function abandoned(): Promise<WeakRef<ClientBody>> {
   const limits = { bodyBytes: Infinity, timeoutMs: Infinity, minRate: 0, fields: FIELDS };
   const host = { now: () => 0, sendContinue() {}, completed() {} };
   const body = new ClientBody(
-    new Input(source, new Metrics()),
+    new Input(source, { filled() {}, left() {} }, new Metrics()),
     { kind: "length", bytes: 1000 },
     false,
     limits,

@@ -26,7 +26,7 @@ import {
 import { readProxyHeader } from "../http/proxy_protocol.ts";
 import { logBug } from "../observe/bug.ts";
 import type { Logger } from "../observe/logger.ts";
-import type { Metrics } from "../observe/metrics.ts";
+import { GAUGE_CELL, type Metrics } from "../observe/metrics.ts";
 import type { AccessRecord } from "../observe/record.ts";
 import type { RecentError } from "../observe/status.ts";
 import type { Clock, Deadline } from "../time/clock.ts";
@@ -35,10 +35,10 @@ import { isShortage } from "../shortage.ts";
 import type { Answerer } from "./answerer.ts";
 import { type BodyLimits, ClientBody } from "./body.ts";
 import { ClientExchange, type ExchangeClient } from "./exchange.ts";
-import { Input } from "./input.ts";
-import { Output } from "./output.ts";
+import { Input, type InputListener } from "./input.ts";
+import { Output, type WriteWaiter } from "./output.ts";
 import { peerBehind } from "./peer.ts";
-import { type Event, type State, step } from "./states.ts";
+import { Event, State, type StateName, STATES, step } from "./states.ts";
 
 /** A connection, as of `Deno.Conn`. */
 export interface Connection {
@@ -109,7 +109,7 @@ const GATHER_BYTES_MAX = 8 * 1024;
 const GATHERED = Symbol("gathered");
 
 /** A client's way from its first byte to its last. */
-export class Client implements Deadline, ExchangeClient {
+export class Client implements Deadline, ExchangeClient, InputListener, WriteWaiter {
   /** Which address it came to: an index into `Config.listen`. */
   readonly listenIndex: number;
   /** What it sends. */
@@ -126,11 +126,12 @@ export class Client implements Deadline, ExchangeClient {
   readonly #output: Output;
   readonly #reader: HeadReader;
   #noBody: ClientBody | null = null;
-  #state: State = "READ_REQ";
-  #publishedState: State | null = null;
+  #state: number = State.READ_REQ;
+  #publishedState: number | null = null;
   #exchange: ClientExchange | null = null;
   #controller: AbortController | null = null;
-  /** Why it was destroyed. */
+  /** Why it was destroyed; null: it is not. */
+  #destroyed: ExchangeAborted["why"] | null = null;
   #aborted: ExchangeAborted | null = null;
   #isShakingHands = false;
   #requests = 0;
@@ -143,6 +144,11 @@ export class Client implements Deadline, ExchangeClient {
   /** The deadline of READ_REQ, of lingering, and of a client that has left; each Infinity when it does not apply. */
   #readDeadlineMs = Infinity;
   #goneDeadlineMs = Infinity;
+  /** Settles what {@linkcode #gatherAnswers} gave. */
+  #gathering: {
+    resolve(goesOn: boolean | Promise<boolean>): void;
+    reject(error: unknown): void;
+  } | null = null;
   /** The answer to a head that did not come, written while the read of it still waits. */
   #lateRefusal: Promise<void> | null = null;
   #frame: Uint8Array<ArrayBuffer> | null = null;
@@ -159,8 +165,7 @@ export class Client implements Deadline, ExchangeClient {
     this.listenIndex = listenIndex;
     this.#connection = connection;
     this.#host = host;
-    this.input = new Input(connection, host.metrics);
-    this.input.onGone = (how) => this.#left(how);
+    this.input = new Input(connection, this, host.metrics);
     this.now = () => host.clock.now();
     this.bodyLimits = host.bodyLimits;
     const { unacknowledgedBytes } = host;
@@ -180,8 +185,8 @@ export class Client implements Deadline, ExchangeClient {
   }
 
   /** Where it stands. */
-  get state(): State {
-    return this.#state;
+  get state(): StateName {
+    return STATES[this.#state];
   }
 
   /** Bytes that it has in buffers. */
@@ -191,7 +196,7 @@ export class Client implements Deadline, ExchangeClient {
 
   /** Nothing is under way for it: it is idle, or has not sent all of a head. */
   get isDispensable(): boolean {
-    return this.#state === "READ_REQ" && !this.isDestroyed;
+    return this.#state === State.READ_REQ && !this.isDestroyed;
   }
 
   /** Closes its connection, since there is no memory for it. */
@@ -201,14 +206,14 @@ export class Client implements Deadline, ExchangeClient {
 
   /** Whether its connection is closed. */
   get isDestroyed(): boolean {
-    return this.#aborted !== null;
+    return this.#destroyed !== null;
   }
 
   /** Aborted when the client is gone, a deadline passes, or the server stops. */
   get signal(): AbortSignal {
     if (this.#controller === null) {
       this.#controller = new AbortController();
-      if (this.#aborted !== null) this.#controller.abort(this.#aborted);
+      if (this.isDestroyed) this.#controller.abort(this.#abortion());
     }
     return this.#controller.signal;
   }
@@ -266,16 +271,21 @@ export class Client implements Deadline, ExchangeClient {
   /** Ends everything at once. */
   destroy(why: ExchangeAborted["why"]): void {
     if (this.isDestroyed) return;
-    const aborted = this.#aborted = new ExchangeAborted(why);
-    if (this.#state !== "FINISHED") this.#step("close");
-    this.#exchange?.clientBody.fail(aborted);
-    this.#output.abandon(aborted);
-    this.#controller?.abort(aborted);
+    this.#destroyed = why;
+    if (this.#state !== State.FINISHED) this.#step(Event.close);
+    if (this.#exchange?.clientBody.isComplete === false) this.#exchange.clientBody.fail(this.#abortion());
+    this.#output.abandon(() => this.#abortion());
+    this.#controller?.abort(this.#abortion());
     try {
       this.#connection.close();
     } catch (error) {
       if (!(error instanceof Deno.errors.BadResource)) throw error;
     }
+  }
+
+  /** What is told to whoever waits for it: made when it is, since most connections just end. */
+  #abortion(): ExchangeAborted {
+    return this.#aborted ??= new ExchangeAborted(this.#destroyed ?? "clientGone");
   }
 
   /** A deadline has passed. */
@@ -285,7 +295,7 @@ export class Client implements Deadline, ExchangeClient {
     if (this.#output.deadlineMs <= nowMs && this.#output.expire(nowMs)) this.#timedOut("timeout");
     else if (this.#goneDeadlineMs <= nowMs) this.#timedOut("clientGone");
     else if (this.#readDeadlineMs > nowMs) return;
-    else if (this.#state === "FINISHED") this.destroy("timeout");
+    else if (this.#state === State.FINISHED) this.destroy("timeout");
     else this.#expireRead();
   }
 
@@ -304,11 +314,11 @@ export class Client implements Deadline, ExchangeClient {
     }
     this.#readDeadlineMs = Infinity;
     if (this.#isShakingHands) return this.#host.metrics.add("timeouts");
-    if (this.#state === "RES_SENDING") {
+    if (this.#state === State.RES_SENDING) {
       // The rest of a body that nobody read: its answer is out, and closing at once could destroy that on its way.
       return this.#exchange?.clientBody.fail(new HttpError(408, "the rest of the body came too slowly"));
     }
-    const isHeadAwaited = this.#state === "READ_REQ" && this.#hasHeadBegun();
+    const isHeadAwaited = this.#state === State.READ_REQ && this.#hasHeadBegun();
     if (!isHeadAwaited) return this.#timedOut("timeout");
     this.#host.metrics.add("timeouts");
     const refusal = new HttpError(408, "the head came too slowly", { close: true });
@@ -318,7 +328,7 @@ export class Client implements Deadline, ExchangeClient {
     });
   }
 
-  #step(event: Event): void {
+  #step(event: number): void {
     this.#state = step(this.#state, event);
   }
 
@@ -332,7 +342,7 @@ export class Client implements Deadline, ExchangeClient {
   #setIdle(isIdle: boolean): void {
     if (isIdle === this.#isIdle) return;
     this.#isIdle = isIdle;
-    this.#host.metrics.shift("idle", isIdle ? 1 : -1);
+    this.#host.metrics.cells[GAUGE_CELL.idle] += isIdle ? 1 : -1;
   }
 
   #setQueued(isQueued: boolean): void {
@@ -357,7 +367,8 @@ export class Client implements Deadline, ExchangeClient {
     logBug(this.#host.log, "a bug of Pollux cost a client its connection", error);
   }
 
-  #left(how: "ended" | "lost"): void {
+  /** The client has closed its sending side, or the connection has broken. */
+  left(how: "ended" | "lost"): void {
     if (how === "lost") this.destroy("clientGone");
     else if (this.#exchange?.isDelegated) this.#startGoneDeadline(this.#exchange);
   }
@@ -415,41 +426,98 @@ export class Client implements Deadline, ExchangeClient {
 
   /** Reads and answers until the connection ends. */
   async #run(): Promise<void> {
+    while (await this.#gatherAnswers()) this.#next();
+  }
+
+  /**
+   * Reads and answers as long as that needs nothing but reading and writing, which is the common case: by calls, since a
+   * promise for each step of it would cost more than the steps.
+   *
+   * @returns Resolves like the first answer that takes longer, once that is out: whether there may be another request. false:
+   * the connection is at its end.
+   */
+  #gatherAnswers(): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      this.#gathering = { resolve, reject };
+      this.#gather();
+    });
+  }
+
+  #gather(): void {
+    try {
+      const answered = this.#answerGathering();
+      if (answered !== null) this.#endGathering(answered);
+    } catch (error) {
+      this.#failGathering(error);
+    }
+  }
+
+  #endGathering(goesOn: boolean | Promise<boolean>): void {
+    this.#gathering?.resolve(goesOn);
+    this.#gathering = null;
+  }
+
+  #failGathering(error: unknown): void {
+    this.#gathering?.reject(error);
+    this.#gathering = null;
+  }
+
+  /** Answers what has arrived; null: it is read or written, and then it goes on. */
+  #answerGathering(): boolean | Promise<boolean> | null {
     const { input } = this;
     while (!this.isDestroyed) {
       let head: ParsedHead | null;
       try {
         head = this.#reader.read(input.buffer, input.start, input.end);
       } catch (error) {
-        if (error instanceof HttpError) await this.#refuse(error);
-        else throw error;
-        return;
+        if (error instanceof HttpError) return this.#refuse(error).then(() => false);
+        throw error;
       }
       if (head === null) {
-        if (this.#output.pendingBytes > 0) await this.#output.flush();
-        this.#awaitInput();
-        const hasMore = await input.fill();
-        if (this.#lateRefusal !== null) return await this.#lateRefusal;
-        if (!hasMore) return await this.#endedEarly();
-        this.#inputCame();
-        continue;
+        if (this.#output.pendingBytes > 0) {
+          this.#output.flushThen(this);
+        } else {
+          this.#awaitInput();
+          input.fillThen();
+        }
+        return null;
       }
       const answered = this.#answer(head);
-      if (answered !== GATHERED) {
-        if (!(await answered)) return;
-      } else if (input.isEmpty) {
+      if (answered !== GATHERED) return answered;
+      if (input.isEmpty) {
         this.#publish();
-        await this.#output.flush();
+        this.#output.flushThen(this);
+        return null;
       }
       this.#next();
     }
+    return false;
+  }
+
+  /** What was gathered is out: behind the last answer, or because only a part of the next request is there. */
+  written(): void {
+    if (this.#state === State.RES_SENDING) this.#next();
+    this.#gather();
+  }
+
+  /** What was gathered cannot be sent. */
+  writeFailed(error: unknown): void {
+    this.#failGathering(error);
+  }
+
+  /** The read that was waited for has ended. */
+  filled(hasMore: boolean): void {
+    if (this.#lateRefusal !== null) return this.#endGathering(this.#lateRefusal.then(() => false));
+    if (!hasMore) return this.#endGathering(this.#endedEarly().then(() => false));
+    this.#inputCame();
+    this.#gather();
   }
 
   /** An answer is out, its request complete: on to the next. */
   #next(): void {
     if (this.isDestroyed) return;
-    this.#step("sent");
-    this.#step("next");
+    this.#step(Event.sent);
+    this.#step(Event.next);
     this.#exchange = null;
     this.input.release();
     this.#goneDeadlineMs = Infinity;
@@ -467,7 +535,7 @@ export class Client implements Deadline, ExchangeClient {
     this.input.start += head.bytes;
     this.input.hold();
     this.#readDeadlineMs = Infinity;
-    this.#step("head");
+    this.#step(Event.head);
     this.#requests++;
     let exchange: ClientExchange;
     try {
@@ -482,17 +550,17 @@ export class Client implements Deadline, ExchangeClient {
       const answer = this.#host.answerer.answer(exchange);
       if (answer instanceof Promise) return this.#answerLater(exchange, answer);
       reply = this.#dropUnread(exchange, answer);
-      this.#step("respond");
+      this.#step(Event.respond);
     } catch (error) {
       const refusal = this.#errorReply(exchange, error);
       if (refusal instanceof Promise) return this.#answerLater(exchange, refusal);
-      this.#step("refuse");
+      this.#step(Event.refuse);
       reply = refusal;
     }
     const prepared = this.#preparedFor(exchange, reply);
     if (prepared !== null) return this.#sendPrepared(exchange, reply, prepared);
     const framing = this.#decideFraming(exchange, reply);
-    return this.#gather(exchange, reply, framing) ? GATHERED : this.#finish(exchange, reply, framing);
+    return this.#gatherReply(exchange, reply, framing) ? GATHERED : this.#finish(exchange, reply, framing);
   }
 
   /** What the reply was rendered to when it was made, as it is with most files; null where that is not what is sent. */
@@ -512,8 +580,8 @@ export class Client implements Deadline, ExchangeClient {
     const date = this.#host.date();
     for (let i = 0; i < date.length; i++) bytes[dateAt + i] = date.charCodeAt(i);
     const wanted = exchange.head.method === "HEAD" ? bytes.subarray(0, headBytes) : bytes;
-    this.#step("send");
-    if (wanted.length > GATHER_BYTES_MAX || !this.#output.append(wanted)) {
+    this.#step(Event.send);
+    if (wanted.length > GATHER_BYTES_MAX || !this.#output.lend(wanted)) {
       return this.#writePrepared(exchange, reply, wanted, headBytes);
     }
     exchange.sentBytes = wanted.length - headBytes;
@@ -539,7 +607,7 @@ export class Client implements Deadline, ExchangeClient {
   }
 
   /** Whether the whole answer could be gathered, and nothing is left to do for its request. */
-  #gather(exchange: ClientExchange, reply: Reply, framing: ResponseFraming): boolean {
+  #gatherReply(exchange: ClientExchange, reply: Reply, framing: ResponseFraming): boolean {
     const { body } = reply;
     if (
       !framing.persistent || !exchange.clientBody.isComplete ||
@@ -555,7 +623,7 @@ export class Client implements Deadline, ExchangeClient {
     writeResponseHead(head, place.buffer, place.offset);
     place.buffer.set(content, place.offset + headBytes);
     this.#output.advance(headBytes + content.length);
-    this.#step("send");
+    this.#step(Event.send);
     exchange.sentBytes = content.length;
     this.#note(exchange, reply, this.#host.clock.coarseMs);
     return true;
@@ -567,11 +635,11 @@ export class Client implements Deadline, ExchangeClient {
     this.#flushMeanwhile();
     try {
       reply = this.#dropUnread(exchange, await answer);
-      if (!this.isDestroyed) this.#step("respond");
+      if (!this.isDestroyed) this.#step(Event.respond);
     } catch (error) {
       if (this.isDestroyed) throw error;
       reply = await this.#errorReply(exchange, error);
-      if (!this.isDestroyed) this.#step("refuse");
+      if (!this.isDestroyed) this.#step(Event.refuse);
     }
     this.#setQueued(false);
     if (this.isDestroyed) {
@@ -630,14 +698,14 @@ export class Client implements Deadline, ExchangeClient {
   rerouted(): void {
     this.#goneDeadlineMs = Infinity;
     this.#setQueued(false);
-    this.#step("reroute");
+    this.#step(Event.reroute);
   }
 
   /** A script or gateway is wanted. */
   delegated(): void {
     const exchange = this.#exchange;
     if (exchange === null) return;
-    this.#step("delegate");
+    this.#step(Event.delegate);
     this.#publish();
     this.#setQueued(true);
     if (exchange.clientBody.isComplete) this.input.watch();
@@ -651,7 +719,7 @@ export class Client implements Deadline, ExchangeClient {
 
   /** Sends `100 Continue`, unless the answer has begun. */
   sendContinue(): void {
-    const isAnswered = this.#state !== "REQ_RDY" && this.#state !== "WAIT_CGI";
+    const isAnswered = this.#state !== State.REQ_RDY && this.#state !== State.WAIT_CGI;
     if (!isAnswered && this.#output.append(CONTINUE)) this.#flushMeanwhile();
   }
 
@@ -759,8 +827,8 @@ export class Client implements Deadline, ExchangeClient {
     const what = head === null ? remote || "a local client" : `${method} ${target}`;
     this.#sayRefused(`[${requestId}] ${what}`, error, "debug");
     const content = reply.body instanceof Uint8Array ? reply.body : NOTHING;
-    this.#step("refuse");
-    this.#step("send");
+    this.#step(Event.refuse);
+    this.#step(Event.send);
     const framing = decideFraming({
       requestMinor: head?.minor ?? 1,
       method: head?.method ?? "GET",
@@ -781,7 +849,7 @@ export class Client implements Deadline, ExchangeClient {
     const source = isSource(reply.body) ? reply.body : null;
     let failure: unknown = null;
     try {
-      this.#step("send");
+      this.#step(Event.send);
       this.#publish();
       if (source?.raw) await this.#sendRaw(exchange, source);
       else await this.#send(exchange, reply, framing, source);
@@ -917,7 +985,7 @@ export class Client implements Deadline, ExchangeClient {
     if (this.isDestroyed) return;
     await this.#output.flush();
     if (this.isDestroyed) return;
-    this.#step("sent");
+    this.#step(Event.sent);
     this.#publish();
     await this.#connection.closeWrite();
     this.input.release();

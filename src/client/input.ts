@@ -16,6 +16,14 @@ export interface Readable {
   read(buffer: Uint8Array<ArrayBuffer>): Promise<number | null>;
 }
 
+/** Who is told of what comes in. */
+export interface InputListener {
+  /** The read that was asked for by `fillThen` has ended: whether something came. */
+  filled(hasMore: boolean): void;
+  /** Once: the client has closed its sending side (`ended`), or the connection has broken (`lost`). */
+  left(how: "ended" | "lost"): void;
+}
+
 const IDLE_BYTES = 2 * 1024;
 const BUSY_BYTES = 16 * 1024;
 /** Bytes of one read of a body. */
@@ -36,12 +44,13 @@ export class Input {
   end = 0;
   /** The client has closed its sending side. */
   isEnded = false;
-  /** Called once, when the client closes its sending side (`ended`) or the connection breaks (`lost`). */
-  onGone: ((how: "ended" | "lost") => void) | null = null;
 
   readonly #source: Readable;
+  readonly #listener: InputListener;
   readonly #metrics: Metrics;
   #pending: Promise<boolean> | null = null;
+  /** Whether the listener waits for the end of the read that is pending. */
+  #isAwaited = false;
   #isLost = false;
   /** The buffer in which a head lies; null: none does. */
   #held: Uint8Array<ArrayBuffer> | null = null;
@@ -53,10 +62,12 @@ export class Input {
    * An input that has read nothing yet.
    *
    * @param source What is read from.
+   * @param listener Who is told.
    * @param metrics Where bytes are counted.
    */
-  constructor(source: Readable, metrics: Metrics) {
+  constructor(source: Readable, listener: InputListener, metrics: Metrics) {
     this.#source = source;
+    this.#listener = listener;
     this.#metrics = metrics;
   }
 
@@ -91,7 +102,14 @@ export class Input {
     return this.#pending ??= this.#read(roomBytes);
   }
 
-  /** Reads ahead, within bounds, so that `onGone` is called as soon as the client leaves. Until `release`. */
+  /** The same, but that the listener is told of the end: a promise less. */
+  fillThen(): void {
+    if (this.isEnded || this.#isLost) return this.#listener.filled(false);
+    this.#isAwaited = true;
+    this.#pending ??= this.#read(0);
+  }
+
+  /** Reads ahead, within bounds, so that the listener is told as soon as the client leaves. Until `release`. */
   watch(): void {
     this.#isWatching = true;
     this.#readAhead();
@@ -130,24 +148,32 @@ export class Input {
     this.#pending = null;
     if (count === null) {
       this.isEnded = true;
-      this.onGone?.("ended");
-      return false;
+      this.#listener.left("ended");
+      return this.#tell(false);
     }
     this.end += count;
     this.#metrics.cells[COUNTER_CELL.bytesIn] += count;
     this.#lastReadBytes = count;
     this.#lastReadFilled = this.end === this.buffer.length;
     if (this.#isWatching) this.#readAhead();
-    return true;
+    return this.#tell(true);
   };
 
   /** Whatever breaks a connection (a reset, a TLS alert, our own close) means the same here: no more input, ever. */
   readonly #onError = (): boolean => {
     this.#pending = null;
     this.#isLost = true;
-    this.onGone?.("lost");
-    return false;
+    this.#listener.left("lost");
+    return this.#tell(false);
   };
+
+  #tell(hasMore: boolean): boolean {
+    if (this.#isAwaited) {
+      this.#isAwaited = false;
+      this.#listener.filled(hasMore);
+    }
+    return hasMore;
+  }
 
   #makeRoom(roomBytes: number): void {
     const unread = this.end - this.start;

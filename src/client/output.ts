@@ -40,12 +40,12 @@ const pool: Uint8Array<ArrayBuffer>[] = [];
 
 const DONE = Promise.resolve();
 
-/** A write under way. */
-interface Writing extends PromiseWithResolvers<void> {
-  /** What is still to be written. */
-  rest: Uint8Array<ArrayBuffer>;
-  /** The buffer that it lies in, where that is one of the pool's. */
-  readonly gathered: Uint8Array<ArrayBuffer> | null;
+/** Who waits for the end of a write: exactly one of the two is called. */
+export interface WriteWaiter {
+  /** All of it is out. */
+  written(): void;
+  /** The connection has broken, or is destroyed. */
+  writeFailed(error: unknown): void;
 }
 
 /** The output of one connection. */
@@ -69,8 +69,17 @@ export class Output {
   readonly #metrics: Metrics;
   #gathered: Uint8Array<ArrayBuffer> | null = null;
   #length = 0;
-  /** The write under way: a second one waits for it. */
-  #writing: Writing | null = null;
+  /** What goes out as it lies, since nothing else is gathered. */
+  #lent: Uint8Array<ArrayBuffer> | null = null;
+  /** What is still to be written by the write under way; null: none is. */
+  #rest: Uint8Array<ArrayBuffer> | null = null;
+  /** The buffer that it lies in, where that is one of the pool's. */
+  #writing: Uint8Array<ArrayBuffer> | null = null;
+  #waiter: WriteWaiter | null = null;
+  /** Who wants to write as soon as that has ended. */
+  #queue: (() => void)[] | null = null;
+  /** Makes what each further write fails with; null: none has to. */
+  #abandoned: (() => Error) | null = null;
 
   /**
    * An output that has sent nothing yet.
@@ -90,7 +99,7 @@ export class Output {
 
   /** Bytes gathered and not yet sent. */
   get pendingBytes(): number {
-    return this.#length;
+    return this.#lent !== null ? this.#lent.length : this.#length;
   }
 
   /**
@@ -99,7 +108,8 @@ export class Output {
    * @returns null when there is no room left: `flush` first. More than a buffer's size is never granted.
    */
   reserve(bytes: number): { buffer: Uint8Array<ArrayBuffer>; offset: number } | null {
-    if (bytes > GATHER_BYTES - this.#length) return null;
+    if (bytes > GATHER_BYTES - this.pendingBytes) return null;
+    if (this.#lent !== null) this.#takeLent(this.#lent);
     this.#gathered ??= pool.pop() ?? new Uint8Array(GATHER_BYTES);
     return { buffer: this.#gathered, offset: this.#length };
   }
@@ -118,34 +128,67 @@ export class Output {
     return true;
   }
 
+  /**
+   * Gathers `bytes`, of which a copy is made only when more is gathered behind them: until they are sent nobody may change them.
+   *
+   * @returns false when they do not fit.
+   */
+  lend(bytes: Uint8Array<ArrayBuffer>): boolean {
+    if (this.pendingBytes > 0 || bytes.length > GATHER_BYTES) return this.append(bytes);
+    this.#lent = bytes;
+    return true;
+  }
+
+  #takeLent(lent: Uint8Array<ArrayBuffer>): void {
+    this.#lent = null;
+    this.#gathered ??= pool.pop() ?? new Uint8Array(GATHER_BYTES);
+    this.#gathered.set(lent);
+    this.#length = lent.length;
+  }
+
   /** Sends what is gathered. Rejects when the connection breaks or is destroyed. */
   flush(): Promise<void> {
+    return this.pendingBytes === 0
+      ? DONE
+      : new Promise((resolve, reject) => this.flushThen({ written: resolve, writeFailed: reject }));
+  }
+
+  /** Sends what is gathered, which is something, and calls `waiter`: a promise less for each answer. */
+  flushThen(waiter: WriteWaiter): void {
+    if (this.#lent !== null) {
+      const lent = this.#lent;
+      this.#lent = null;
+      return this.#send(lent, null, waiter);
+    }
     const gathered = this.#gathered;
-    if (gathered === null || this.#length === 0) return DONE;
     const length = this.#length;
     this.#gathered = null;
     this.#length = 0;
-    return this.#send(gathered.subarray(0, length), gathered);
+    if (gathered === null) throw new TypeError("there is nothing to flush");
+    this.#send(gathered.subarray(0, length), gathered, waiter);
   }
 
   /** Sends what is gathered and then `bytes`, in one write where both fit. */
   async write(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     if (this.append(bytes)) return await this.flush();
     await this.flush();
-    await this.#send(bytes, null);
+    await this.writeInPlace(bytes);
   }
 
   /** Sends `bytes`, of which no copy is made; what is gathered was sent before. */
-  async writeInPlace(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
-    await this.#send(bytes, null);
+  writeInPlace(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    return new Promise((resolve, reject) =>
+      this.#send(bytes, null, { written: resolve, writeFailed: reject })
+    );
   }
 
   /**
-   * The write under way fails now, with `error`. Closing the connection does that as well, but not on Deno 2.7, where a write
+   * The write under way fails now, with the error that `makeError` makes, and each further one. Closing the connection does that as well, but not on Deno 2.7, where a write
    * to a client that reads nothing outlives its socket.
    */
-  abandon(error: Error): void {
-    this.#finish()?.reject(error);
+  abandon(makeError: () => Error): void {
+    this.#abandoned ??= makeError;
+    if (this.#rest !== null) this.#fail(makeError());
   }
 
   /**
@@ -193,45 +236,53 @@ export class Output {
   }
 
   /** Writes all of `bytes`, in its turn; `gathered` goes back to the pool after it. */
-  #send(bytes: Uint8Array<ArrayBuffer>, gathered: Uint8Array<ArrayBuffer> | null): Promise<void> {
-    if (this.#writing !== null) return this.#writing.promise.then(() => this.#send(bytes, gathered));
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const writing: Writing = { promise, resolve, reject, rest: bytes, gathered };
-    this.#writing = writing;
-    if (bytes.length > 0) this.#write(writing);
-    else this.#written(writing, 0);
-    return promise;
+  #send(bytes: Uint8Array<ArrayBuffer>, gathered: Uint8Array<ArrayBuffer> | null, waiter: WriteWaiter): void {
+    if (this.#abandoned !== null) return waiter.writeFailed(this.#abandoned());
+    if (this.#rest !== null) {
+      (this.#queue ??= []).push(() => this.#send(bytes, gathered, waiter));
+      return;
+    }
+    this.#rest = bytes;
+    this.#writing = gathered;
+    this.#waiter = waiter;
+    if (bytes.length > 0) this.#write(bytes);
+    else this.#finish()?.written();
   }
 
-  #write(writing: Writing): void {
+  #write(rest: Uint8Array<ArrayBuffer>): void {
     this.deadlineMs = this.#clock.coarseMs + this.#lookMs;
-    this.#sink.write(writing.rest).then(
-      (count) => this.#written(writing, count),
-      (error) => {
-        if (this.#writing === writing) this.#finish()?.reject(error);
-      },
-    );
+    this.#sink.write(rest).then(this.#onWritten, this.#onError);
   }
 
-  #written(writing: Writing, count: number): void {
+  readonly #onWritten = (count: number): void => {
     this.sentBytes += count;
     this.#metrics.cells[COUNTER_CELL.bytesOut] += count;
     if (this.#lastLook !== null || this.#isLooking) this.#forgetLooks();
-    if (this.#writing !== writing) return; // It was given up.
-    if (count < writing.rest.length) {
-      writing.rest = writing.rest.subarray(count);
-      this.#write(writing);
+    const rest = this.#rest;
+    if (rest === null) return; // It was given up.
+    if (count < rest.length) {
+      this.#rest = rest.subarray(count);
+      this.#write(this.#rest);
       return;
     }
-    this.#finish()?.resolve();
-    if (writing.gathered !== null && pool.length < POOL_MAX) pool.push(writing.gathered);
+    if (this.#writing !== null && pool.length < POOL_MAX) pool.push(this.#writing);
+    this.#finish()?.written();
+  };
+
+  readonly #onError = (error: unknown): void => this.#fail(error);
+
+  #fail(error: unknown): void {
+    this.#finish()?.writeFailed(error);
   }
 
-  /** No write is under way any more; the one that was. */
-  #finish(): Writing | null {
-    const writing = this.#writing;
+  /** No write is under way any more; who waited for the one that was. */
+  #finish(): WriteWaiter | null {
+    const waiter = this.#waiter;
+    this.#rest = null;
     this.#writing = null;
+    this.#waiter = null;
     this.deadlineMs = Infinity;
-    return writing;
+    this.#queue?.shift()?.();
+    return waiter;
   }
 }

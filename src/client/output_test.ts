@@ -71,7 +71,7 @@ class StuckWrite {
   /** Lets the write end, one way or the other. */
   async end(): Promise<void> {
     if (this.isGivenUp) {
-      this.output.abandon(GIVEN_UP);
+      this.output.abandon(() => GIVEN_UP);
       await assertRejects(() => this.written, Error, GIVEN_UP.message);
     }
     this.connection.unstick();

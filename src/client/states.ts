@@ -7,31 +7,37 @@
  * @module
  */
 
-/** What a client is waiting for or doing. */
-export type State = "READ_REQ" | "REQ_RDY" | "WAIT_CGI" | "RES_RDY" | "RES_SENDING" | "FINISHED";
+/** What a client is waiting for or doing, in the order of a request's way. */
+export const STATES = ["READ_REQ", "REQ_RDY", "WAIT_CGI", "RES_RDY", "RES_SENDING", "FINISHED"] as const;
 
 /** What moves a client on. */
-export type Event =
+export const EVENTS = [
   /** A request's head is complete. */
-  | "head"
+  "head",
   /** The request, or what arrived of it, is answered with an error. */
-  | "refuse"
+  "refuse",
   /** A handler has decided the head of the response. */
-  | "respond"
+  "respond",
   /** A script or gateway is wanted. */
-  | "delegate"
+  "delegate",
   /** Another path answers instead (RFC 3875, 6.2.2). */
-  | "reroute"
+  "reroute",
   /** The first byte goes out. */
-  | "send"
+  "send",
   /** The last byte is out. */
-  | "sent"
+  "sent",
   /** The connection ends: by the client, a deadline, or the server's stop. */
-  | "close"
+  "close",
   /** On to the next request of the connection. */
-  | "next";
+  "next",
+] as const;
 
-/** All transitions; a pair that is missing is a bug. */
+/** A state as people read it. */
+export type StateName = typeof STATES[number];
+/** An event as people read it. */
+export type EventName = typeof EVENTS[number];
+
+/** All transitions, by name; a pair that is missing is a bug. */
 export const TRANSITIONS = {
   READ_REQ: { head: "REQ_RDY", refuse: "RES_RDY", close: "FINISHED" },
   REQ_RDY: { respond: "RES_RDY", refuse: "RES_RDY", delegate: "WAIT_CGI", close: "FINISHED" },
@@ -39,13 +45,25 @@ export const TRANSITIONS = {
   RES_RDY: { send: "RES_SENDING", close: "FINISHED" },
   RES_SENDING: { sent: "FINISHED", close: "FINISHED" },
   FINISHED: { next: "READ_REQ" },
-} as const satisfies Record<State, Partial<Record<Event, State>>>;
+} as const satisfies Record<StateName, Partial<Record<EventName, StateName>>>;
 
-/** The same table without its literal types, for look-ups by any pair. */
-const TABLE: Readonly<Record<State, Readonly<Partial<Record<Event, State>>>>> = TRANSITIONS;
+/**
+ * The number of each state. A client takes five steps with each request, and a look-up by two names would cost it more than
+ * reading the request line does.
+ */
+export const State = numbered(STATES);
+/** The number of each event. */
+export const Event = numbered(EVENTS);
 
-/** All states, in the order of a request's way. */
-export const STATES = Object.keys(TRANSITIONS) as readonly State[];
+const NOWHERE = 255;
+const NEXT = new Uint8Array(STATES.length * EVENTS.length).fill(NOWHERE);
+for (const from of STATES) {
+  const row: Partial<Record<EventName, StateName>> = TRANSITIONS[from];
+  for (const event of EVENTS) {
+    const to = row[event];
+    if (to !== undefined) NEXT[State[from] * EVENTS.length + Event[event]] = State[to];
+  }
+}
 
 /** A transition that the table does not have: a bug of ours, never a client's doing. */
 export class StateError extends Error {
@@ -55,19 +73,27 @@ export class StateError extends Error {
    * @param state Where the client was.
    * @param event What was to happen.
    */
-  constructor(state: State, event: Event) {
+  constructor(state: StateName, event: EventName) {
     super(`no transition from ${state} by ${event}`);
     this.name = "StateError";
   }
 }
 
 /**
- * The state that follows.
+ * The number of the state that follows.
  *
+ * @param state The number of the present one.
+ * @param event The number of what happens.
  * @throws {StateError} The table has no such transition.
  */
-export function step(state: State, event: Event): State {
-  const next = TABLE[state][event];
-  if (next === undefined) throw new StateError(state, event);
+export function step(state: number, event: number): number {
+  const next = NEXT[state * EVENTS.length + event];
+  if (next === NOWHERE) throw new StateError(STATES[state], EVENTS[event]);
   return next;
+}
+
+function numbered<Name extends string>(names: readonly Name[]): Readonly<Record<Name, number>> {
+  return Object.freeze(
+    Object.fromEntries(names.map((name, number) => [name, number])) as Record<Name, number>,
+  );
 }

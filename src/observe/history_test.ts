@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { History, HISTORY_NAMES, HISTORY_STEPS } from "./history.ts";
-import { Metrics } from "./metrics.ts";
+import { CLIENT_STATES, Metrics } from "./metrics.ts";
 
 function test(name: string, fn: () => void): void {
   Deno.test({ name, permissions: "none", fn });
@@ -16,10 +16,10 @@ test("History.add() keeps rates by the time that has passed, percentiles of the 
   const history = new History(metrics, 0);
   for (let i = 0; i < 4; i++) metrics.answered(i === 0 ? 404 : 200, 100);
   metrics.add("bytesOut", 300);
-  metrics.move(null, "WAIT_CGI");
+  metrics.move(null, CLIENT_STATES.indexOf("WAIT_CGI"));
   metrics.shift("queued", 1);
   history.add(Metrics.sum([metrics]), 2000, 5000);
-  metrics.move("WAIT_CGI", null);
+  metrics.move(CLIENT_STATES.indexOf("WAIT_CGI"), null);
   history.add(Metrics.sum([metrics]), 3000, 6000);
   const columns = history.columns();
   if (columns === null) throw new Error("no columns");

@@ -109,7 +109,8 @@ const CELLS = HISTOGRAM_FIRST + HISTOGRAM_CELLS;
 export const COUNTER_CELL: Readonly<Record<Counter, number>> = cellsOf(COUNTERS, 0);
 const END_CELL = cellsOf(SCRIPT_ENDS, END_FIRST);
 const STATE_CELL = cellsOf(CLIENT_STATES, STATE_FIRST);
-const GAUGE_CELL = cellsOf(GAUGES, GAUGE_FIRST);
+/** The cell of each gauge, likewise. */
+export const GAUGE_CELL: Readonly<Record<Gauge, number>> = cellsOf(GAUGES, GAUGE_FIRST);
 
 /** How many bytes a loop's figures take. */
 export const METRICS_BYTES: number = CELLS * Float64Array.BYTES_PER_ELEMENT;
@@ -140,10 +141,10 @@ export class Metrics {
     this.cells[GAUGE_CELL[gauge]] += amount;
   }
 
-  /** A client came into a state from another; null: it is new, or gone. */
-  move(from: ClientState | null, to: ClientState | null): void {
-    if (from !== null) this.cells[STATE_CELL[from]]--;
-    if (to !== null) this.cells[STATE_CELL[to]]++;
+  /** A client came into a state from another, each told by its number in {@linkcode CLIENT_STATES}; null: it is new, or gone. */
+  move(from: number | null, to: number | null): void {
+    if (from !== null) this.cells[STATE_FIRST + from]--;
+    if (to !== null) this.cells[STATE_FIRST + to]++;
   }
 
   /**

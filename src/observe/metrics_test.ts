@@ -25,7 +25,7 @@ test("Metrics keeps each figure in a cell of its own", () => {
   for (const name of GAUGES) metrics.shift(name, expected[name] = value++);
   for (const name of CLIENT_STATES) {
     expected[name] = 1;
-    metrics.move(null, name);
+    metrics.move(null, CLIENT_STATES.indexOf(name));
   }
   for (const name of SCRIPT_ENDS) {
     expected[name] = 1;
@@ -36,12 +36,12 @@ test("Metrics keeps each figure in a cell of its own", () => {
 
 test("Metrics.move() takes a client from state to state and out", () => {
   const metrics = new Metrics();
-  metrics.move(null, "READ_REQ");
-  metrics.move(null, "READ_REQ");
-  metrics.move("READ_REQ", "REQ_RDY");
+  metrics.move(null, CLIENT_STATES.indexOf("READ_REQ"));
+  metrics.move(null, CLIENT_STATES.indexOf("READ_REQ"));
+  metrics.move(CLIENT_STATES.indexOf("READ_REQ"), CLIENT_STATES.indexOf("REQ_RDY"));
   assertEquals(figures(metrics), { READ_REQ: 1, REQ_RDY: 1 });
-  metrics.move("REQ_RDY", null);
-  metrics.move("READ_REQ", null);
+  metrics.move(CLIENT_STATES.indexOf("REQ_RDY"), null);
+  metrics.move(CLIENT_STATES.indexOf("READ_REQ"), null);
   assertEquals(figures(metrics), {});
 });
 
@@ -73,7 +73,7 @@ test("Metrics.sum() adds loops up and leaves them as they are", () => {
   const two = new Metrics();
   one.add("requests", 1);
   two.add("requests", 2);
-  two.move(null, "WAIT_CGI");
+  two.move(null, CLIENT_STATES.indexOf("WAIT_CGI"));
   assertEquals(figures(Metrics.sum([one, two])), { requests: 3, WAIT_CGI: 1 });
   assertEquals([figures(one), figures(two)], [{ requests: 1 }, { requests: 2, WAIT_CGI: 1 }]);
 });
@@ -81,7 +81,7 @@ test("Metrics.sum() adds loops up and leaves them as they are", () => {
 test("Metrics.inherit() keeps what a dead loop counted and forgets its clients", () => {
   const dead = new Metrics();
   dead.answered(200, 1);
-  dead.move(null, "READ_REQ");
+  dead.move(null, CLIENT_STATES.indexOf("READ_REQ"));
   dead.shift("idle", 1);
   dead.scriptStarted();
   const next = new Metrics();

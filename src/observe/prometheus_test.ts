@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { Metrics } from "./metrics.ts";
+import { CLIENT_STATES, Metrics } from "./metrics.ts";
 import { formatPrometheus, renderFamilies } from "./prometheus.ts";
 import { aStatus } from "./status_fixture.ts";
 
@@ -34,7 +34,7 @@ test("formatPrometheus() is well-formed, each family once", () => {
 
 test("formatPrometheus() tells the figures", () => {
   const metrics = new Metrics();
-  metrics.move(null, "WAIT_CGI");
+  metrics.move(null, CLIENT_STATES.indexOf("WAIT_CGI"));
   metrics.scriptNotStarted("queueFull");
   metrics.answered(404, 0.3);
   metrics.add("bytesOut", 12);

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { Metrics } from "./metrics.ts";
+import { CLIENT_STATES, Metrics } from "./metrics.ts";
 import { RecentErrors } from "./recent_errors.ts";
 import { type RecentError, statusAsJson, withoutQuery } from "./status.ts";
 import { aStatus } from "./status_fixture.ts";
@@ -17,7 +17,9 @@ test("withoutQuery() keeps the path, and shows that there was a query", () => {
 
 test("statusAsJson() counts idle and queued clients apart from the states", () => {
   const metrics = new Metrics();
-  for (const state of ["READ_REQ", "READ_REQ", "WAIT_CGI", "RES_SENDING"] as const) metrics.move(null, state);
+  for (const state of ["READ_REQ", "READ_REQ", "WAIT_CGI", "RES_SENDING"] as const) {
+    metrics.move(null, CLIENT_STATES.indexOf(state));
+  }
   metrics.shift("idle", 1);
   metrics.shift("queued", 1);
   assertEquals(statusAsJson(aStatus({ figures: metrics.memory })).clients, {

@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { CLIENT_STATES } from "../observe/metrics.ts";
 import { Figures } from "./figures.ts";
 import { parseResident, parseStatus, treeMemory } from "./memory.ts";
 
@@ -11,7 +12,7 @@ test("Figures adds up the loops that live and what the others have counted", () 
   const [one, other] = [figures.open(), figures.open()];
   for (const metrics of [one, other]) {
     metrics.answered(200, 5);
-    metrics.move(null, "READ_REQ");
+    metrics.move(null, CLIENT_STATES.indexOf("READ_REQ"));
     metrics.shift("idle", 1);
   }
   figures.own.add("logLinesDropped", 3);
