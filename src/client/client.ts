@@ -560,7 +560,8 @@ export class Client implements Deadline, ExchangeClient, InputListener, WriteWai
     const prepared = this.#preparedFor(exchange, reply);
     if (prepared !== null) return this.#sendPrepared(exchange, reply, prepared);
     const framing = this.#decideFraming(exchange, reply);
-    return this.#gatherReply(exchange, reply, framing) ? GATHERED : this.#finish(exchange, reply, framing);
+    if (!this.#gatherReply(exchange, reply, framing)) return this.#finish(exchange, reply, framing);
+    return framing.persistent ? GATHERED : this.#linger().then(() => false);
   }
 
   /** What the reply was rendered to when it was made, as it is with most files; null where that is not what is sent. */
@@ -610,7 +611,7 @@ export class Client implements Deadline, ExchangeClient, InputListener, WriteWai
   #gatherReply(exchange: ClientExchange, reply: Reply, framing: ResponseFraming): boolean {
     const { body } = reply;
     if (
-      !framing.persistent || !exchange.clientBody.isComplete ||
+      !exchange.clientBody.isComplete ||
       (body !== null && !(body instanceof Uint8Array))
     ) {
       return false;
@@ -983,8 +984,11 @@ export class Client implements Deadline, ExchangeClient, InputListener, WriteWai
    */
   async #linger(): Promise<void> {
     if (this.isDestroyed) return;
-    await this.#output.flush();
-    if (this.isDestroyed) return;
+    if (this.#output.pendingBytes > 0) {
+      this.#publish();
+      await this.#output.flush();
+      if (this.isDestroyed) return;
+    }
     this.#step(Event.sent);
     this.#publish();
     await this.#connection.closeWrite();

@@ -77,18 +77,21 @@ export class Representation implements Validators {
    * no answer may be older than what it says of its content (RFC 9110, 8.8.2.1).
    */
   readonly lastModifiedMs: number;
+  /** The same as it is sent. */
+  readonly lastModified: string;
   readonly #notModified: Reply;
 
   /** Makes the fields and replies ready. */
   constructor(facts: RepresentationFacts) {
     this.lastModifiedMs = Math.min(facts.version.modifiedMs, facts.wallMs());
+    this.lastModified = formatHttpDate(this.lastModifiedMs);
     const always: Field[] = [["ETag", facts.etag]];
     if (facts.cacheControl !== null) always.push(["Cache-Control", facts.cacheControl]);
     if (facts.isNegotiated) always.push(["Vary", "Accept-Encoding"]);
     const fields: Field[] = [["Content-Type", facts.type]];
     if (facts.coding !== null) fields.push(["Content-Encoding", facts.coding]);
     fields.push(
-      ["Last-Modified", formatHttpDate(this.lastModifiedMs)],
+      ["Last-Modified", this.lastModified],
       ["Accept-Ranges", "bytes"],
       ...always,
     );

@@ -15,6 +15,8 @@ export interface Validators {
   readonly etag: string | null;
   /** When it was last modified, in milliseconds since 1970, of which whole seconds count; null: unknown. */
   readonly lastModifiedMs: number | null;
+  /** The same as it is sent, where that is at hand: what comes back as it was needs no reading. */
+  readonly lastModified?: string;
   /**
    * Whether the modification is far enough in the past that no other can have happened in the same second since the
    * client got it (RFC 9110, 8.8.2.2): only then may If-Range count on a date.
@@ -66,12 +68,8 @@ export function evaluateConditions(
   if (ifNoneMatch !== null) {
     if (hasMatch(ifNoneMatch, current, equalWeak)) return isRead ? NOT_MODIFIED : FAILED;
   } else if (isRead) {
-    const since = dateOf(fields, "if-modified-since", nowMs);
-    if (
-      since !== null && current !== null && current.lastModifiedMs !== null && !modifiedAfter(current, since)
-    ) {
-      return NOT_MODIFIED;
-    }
+    const text = fields.combined("if-modified-since");
+    if (text !== null && current !== null && isUnmodifiedSince(text, current, nowMs)) return NOT_MODIFIED;
   }
 
   if (method !== "GET") return PROCEED;
@@ -87,6 +85,13 @@ function hasMatch(
   if (current === null) return false;
   if (list === "*") return true;
   return current.etag !== null && listHasTag(list, current.etag, equal);
+}
+
+function isUnmodifiedSince(text: string, current: Validators, nowMs: number): boolean {
+  if (current.lastModifiedMs === null) return false;
+  if (text === current.lastModified) return true;
+  const since = parseHttpDate(text, nowMs);
+  return since !== null && !modifiedAfter(current, since);
 }
 
 /** Several lines of such a field are no date. */

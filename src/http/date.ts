@@ -5,6 +5,7 @@
  */
 
 const WEEKDAYS = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+const SHORT_WEEKDAYS = WEEKDAYS.map((name) => name.slice(0, 3));
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 const FIRST_MS = Date.UTC(1970, 0, 1);
@@ -73,8 +74,7 @@ function fiftyYearsAfter(epochMs: number): number {
 
 /** Whether the text begins with a weekday: three letters of it, or all where more come before the comma. */
 function isWeekday(text: string, length: number): boolean {
-  const name = text.slice(0, length);
-  return WEEKDAYS.some((weekday) => name === (length === 3 ? weekday.slice(0, 3) : weekday));
+  return (length === 3 ? SHORT_WEEKDAYS : WEEKDAYS).includes(text.slice(0, length));
 }
 
 /** The month's name at `at`, from 0; null when there is none. */

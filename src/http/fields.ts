@@ -30,6 +30,18 @@ export interface FieldSection {
 /** What is kept of each line: where its colon is, and its CR. Its name begins behind the line before it. */
 const MARKS = 2;
 const CRLF_BYTES = 2;
+/** Of a section of which it is not known what names there are. */
+const ALL_NAMES = -1;
+/** What makes an ASCII letter lower. */
+const LOWER_BIT = 0x20;
+
+/**
+ * One of 32 bits for a name, by its length and its first letter: most names that are asked for are not there, and need not be
+ * looked for.
+ */
+function nameBit(bytes: number, first: number): number {
+  return 1 << (bytes * 5 + (first | LOWER_BIT));
+}
 
 /** A field section over the bytes it was read from, which nobody overwrites while it lives. */
 export class FieldLines implements FieldSection {
@@ -39,6 +51,7 @@ export class FieldLines implements FieldSection {
   readonly bytes: Uint8Array;
   readonly #origin: number;
   readonly #marks: readonly number[];
+  readonly #names: number;
 
   /**
    * Makes a section of what {@linkcode FieldSectionReader} has read.
@@ -46,8 +59,10 @@ export class FieldLines implements FieldSection {
    * @param bytes Where the section lies.
    * @param origin Where it begins in `bytes`.
    * @param marks For each line the places of its colon and its CR, counted from `origin`.
+   * @param names The reader's, if it is known.
    */
-  constructor(bytes: Uint8Array, origin: number, marks: readonly number[]) {
+  constructor(bytes: Uint8Array, origin: number, marks: readonly number[], names = ALL_NAMES) {
+    this.#names = names;
     this.bytes = bytes;
     this.#origin = origin;
     this.#marks = marks;
@@ -100,6 +115,7 @@ export class FieldLines implements FieldSection {
 
   /** The first line of that name, given in lower case, from line `from` on; -1 without. */
   indexOf(name: string, from: number): number {
+    if ((this.#names & nameBit(name.length, name.charCodeAt(0))) === 0) return -1;
     const marks = this.#marks;
     const length = name.length;
     let mark = from * MARKS;
@@ -170,6 +186,7 @@ export class FieldSectionReader {
   /** How far it has read; like all places here, counted from where the section begins. */
   #at = 0;
   #marks: number[] = [];
+  #names = 0;
 
   /** Makes a reader that takes at most what `limits` say. */
   constructor(limits: FieldLimits) {
@@ -179,6 +196,11 @@ export class FieldSectionReader {
   /** The places of each line, for {@linkcode FieldLines}; complete once `read` has returned an end. */
   get marks(): readonly number[] {
     return this.#marks;
+  }
+
+  /** What tells {@linkcode FieldLines} quickly that a name is not there; complete with `marks`. */
+  get names(): number {
+    return this.#names;
   }
 
   /** How many bytes it has read of the section. */
@@ -191,6 +213,7 @@ export class FieldSectionReader {
     this.#state = State.LineStart;
     this.#at = 0;
     this.#marks = [];
+    this.#names = 0;
   }
 
   /**
@@ -228,6 +251,8 @@ export class FieldSectionReader {
         if (at === end) break;
         if (at >= limit) throw tooLarge();
         if (bytes[at] !== 0x3a) throw badName(bytes[at]);
+        const start = marks.length === 0 ? 0 : marks[marks.length - 1] + CRLF_BYTES;
+        this.#names |= nameBit(at - origin - start, bytes[origin + start]);
         marks.push(at - origin);
         at++;
         state = State.Value;

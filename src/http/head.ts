@@ -141,7 +141,7 @@ export class HeadReader {
     const origin = start + this.#at;
     const headEnd = this.#fields.read(buffer, origin, end);
     if (headEnd === -1) return null;
-    const fields = new FieldLines(buffer, origin, this.#fields.marks);
+    const fields = new FieldLines(buffer, origin, this.#fields.marks, this.#fields.names);
     const head = new ParsedHead(this.#method, this.#target, this.#minor, fields, headEnd - start);
     checkHost(head);
     this.reset();
