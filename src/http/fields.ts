@@ -187,6 +187,8 @@ export class FieldSectionReader {
   #at = 0;
   #marks: number[] = [];
   #names = 0;
+  /** The first byte of the line at hand. */
+  #first = 0;
 
   /** Makes a reader that takes at most what `limits` say. */
   constructor(limits: FieldLimits) {
@@ -244,6 +246,7 @@ export class FieldSectionReader {
         if (at >= limit) throw tooLarge();
         if (TOKEN[byte] === 0) throw badLineStart(byte);
         if (marks.length === marksMax) throw tooMany();
+        this.#first = byte;
         state = State.Name;
       }
       if (state === State.Name) {
@@ -252,7 +255,7 @@ export class FieldSectionReader {
         if (at >= limit) throw tooLarge();
         if (bytes[at] !== 0x3a) throw badName(bytes[at]);
         const start = marks.length === 0 ? 0 : marks[marks.length - 1] + CRLF_BYTES;
-        this.#names |= nameBit(at - origin - start, bytes[origin + start]);
+        this.#names |= nameBit(at - origin - start, this.#first);
         marks.push(at - origin);
         at++;
         state = State.Value;
