@@ -17,6 +17,7 @@ import { ConnectionCount } from "../loop/connection_count.ts";
 import { RunningScripts } from "../loop/running_scripts.ts";
 import { CertificateError, readCertificates } from "./certificates.ts";
 import { type Descriptors, fitDescriptors, readDescriptors, requireRoom, Reserve } from "./descriptors.ts";
+import { makeLoopsFair } from "./fairness.ts";
 import { Figures } from "./figures.ts";
 import { ListenError, Loops, type LoopsHost, type LoopsPlan } from "./loops.ts";
 import type { LogMessage, PemPair } from "./messages.ts";
@@ -109,6 +110,7 @@ class Supervisor implements LoopsHost {
     this.connections = ConnectionCount.memory();
     this.running = RunningScripts.memory();
     this.environment = Deno.env.toObject();
+    makeLoopsFair();
     this.#loops = new Loops(this.#plan(config, options.programs, certificates), new Map(), this);
     this.#desk = new StatusDesk({
       figures,
