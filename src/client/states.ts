@@ -51,9 +51,9 @@ export const TRANSITIONS = {
  * The number of each state. A client takes five steps with each request, and a look-up by two names would cost it more than
  * reading the request line does.
  */
-export const State = numbered(STATES);
+export const State: Readonly<Record<StateName, number>> = numbered(STATES);
 /** The number of each event. */
-export const Event = numbered(EVENTS);
+export const Event: Readonly<Record<EventName, number>> = numbered(EVENTS);
 
 const NOWHERE = 255;
 const NEXT = new Uint8Array(STATES.length * EVENTS.length).fill(NOWHERE);
