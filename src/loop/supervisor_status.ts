@@ -27,7 +27,8 @@ export class SupervisorStatus implements StatusSource {
     const request = ++this.#lastRequest;
     const { promise, resolve } = Promise.withResolvers<ServerStatus>();
     this.#asked.set(request, resolve);
-    this.#post({ kind: "statusWanted", request, historySteps });
+    // Who asks is counted in its new state when it begins to wait, in this turn: the supervisor is not to look before that.
+    queueMicrotask(() => this.#post({ kind: "statusWanted", request, historySteps }));
     return promise;
   }
 
