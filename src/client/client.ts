@@ -7,6 +7,7 @@
  * @module
  */
 
+import type { Link } from "../chain.ts";
 import type { Limits, LogLevel, Timeouts } from "../config/config.ts";
 import { ContentCutShort, ExchangeAborted, type Peer, type Reply, type Source } from "../handlers/handler.ts";
 import { CHUNK_END, encodeChunkHead, LAST_CHUNK } from "../http/chunked.ts";
@@ -112,6 +113,12 @@ const GATHERED = Symbol("gathered");
 export class Client implements Deadline, ExchangeClient, InputListener, WriteWaiter {
   /** Which address it came to: an index into `Config.listen`. */
   readonly listenIndex: number;
+  /** Its clock's. */
+  link: Link<Deadline> | null = null;
+  /** Its host's: where it stands among the clients. */
+  seat: Link<Client> | null = null;
+  /** Its host's: the address by which it is counted. */
+  countedAs = "";
   /** What it sends. */
   readonly input: Input;
 

@@ -6,6 +6,7 @@
 
 import type { Answerer } from "../client/answerer.ts";
 import type { BodyLimits } from "../client/body.ts";
+import { Chain } from "../chain.ts";
 import { Client, type ClientHost, type Connection } from "../client/client.ts";
 import type { Config, Limits, Timeouts } from "../config/config.ts";
 import type { Peer } from "../handlers/handler.ts";
@@ -62,8 +63,7 @@ class NetworkLoop implements ClientHost, ListenerHost {
   /** null: not in --dev. */
   readonly #reload: Reload | null;
   readonly #verifier: RemoteVerifier | null;
-  /** Each with the address by which it is counted. */
-  readonly #clients = new Map<Client, string>();
+  readonly #clients = new Chain<Client>();
   readonly #listeners: Listener[] = [];
   readonly #connections: ConnectionCount;
   readonly #refusals = new Refusals(this.clock);
@@ -106,8 +106,8 @@ class NetworkLoop implements ClientHost, ListenerHost {
       passwords: this.#verifier === null ? null : new Passwords(this.#verifier),
     };
     this.#service = new Service(setup, this.#surroundings);
-    const clients = { [Symbol.iterator]: () => this.#clients.keys() };
-    this.#budget = new Budget(this.clock, clients, (count) => this.#sayShed(count), setup.config.workers);
+    const { workers } = setup.config;
+    this.#budget = new Budget(this.clock, this.#clients, (count) => this.#sayShed(count), workers);
   }
 
   get limits(): Limits {
@@ -207,7 +207,8 @@ class NetworkLoop implements ClientHost, ListenerHost {
     }
     this.metrics.add("connections");
     const client = new Client(connection, peer, listenIndex, this);
-    this.#clients.set(client, address);
+    client.countedAs = address;
+    client.seat = this.#clients.add(client);
     this.#budget.watch();
     client.serve();
     return true;
@@ -229,7 +230,7 @@ class NetworkLoop implements ClientHost, ListenerHost {
   identify(client: Client, address: string): boolean {
     const counted = this.#countedAddress(address);
     if (!this.#connections.enterAddress(counted, this.limits)) return false;
-    this.#clients.set(client, counted);
+    client.countedAs = counted;
     return true;
   }
 
@@ -239,8 +240,9 @@ class NetworkLoop implements ClientHost, ListenerHost {
   }
 
   over(client: Client): void {
-    this.#connections.leave(this.#clients.get(client) ?? "");
-    this.#clients.delete(client);
+    this.#connections.leave(client.countedAs);
+    if (client.seat !== null) this.#clients.remove(client.seat);
+    client.seat = null;
     if (this.#isClosed && this.#clients.size === 0) this.#drained();
   }
 
@@ -280,14 +282,14 @@ class NetworkLoop implements ClientHost, ListenerHost {
     await Promise.all(this.#listeners.map((listener) => listener.close()));
     post({ kind: "deaf" });
     this.#isClosed = true;
-    for (const client of this.#clients.keys()) client.drain();
+    for (const client of [...this.#clients]) client.drain();
     if (this.#clients.size === 0) this.#drained();
   }
 
   #stop(): void {
     this.#isDraining = true;
     for (const listener of this.#listeners) listener.closeNow();
-    for (const client of [...this.#clients.keys()]) client.destroy("shutdown");
+    for (const client of [...this.#clients]) client.destroy("shutdown");
     this.#drained();
   }
 

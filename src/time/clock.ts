@@ -7,6 +7,7 @@
  * @module
  */
 
+import { Chain, type Link } from "../chain.ts";
 import { after } from "./timer.ts";
 
 /** Something that must not wait for ever. */
@@ -15,6 +16,8 @@ export interface Deadline {
   deadlineMs: number;
   /** Called once the time has passed, at each tick until `deadlineMs` is moved or the deadline is removed. */
   expire(nowMs: number): void;
+  /** Its clock's: where it stands among the others; null or absent: it is not looked at. */
+  link?: Link<Deadline> | null;
 }
 
 /** Tells the time and keeps deadlines. */
@@ -31,7 +34,7 @@ export interface Clock {
 
 /** A clock that ticks by itself while it has deadlines to watch. */
 export class LoopClock implements Clock {
-  readonly #deadlines = new Set<Deadline>();
+  readonly #deadlines = new Chain<Deadline>();
   readonly #tickMs: number;
   /** The time as it was last read. */
   coarseMs = 0;
@@ -67,13 +70,13 @@ export class LoopClock implements Clock {
 
   /** From now on `deadline` is looked at in each tick. */
   add(deadline: Deadline): void {
-    this.#deadlines.add(deadline);
+    watch(this.#deadlines, deadline);
     if (!this.#isTicking) this.#tickLater();
   }
 
   /** No longer. Harmless when it was not there. */
   remove(deadline: Deadline): void {
-    this.#deadlines.delete(deadline);
+    unwatch(this.#deadlines, deadline);
   }
 
   #tickLater(): void {
@@ -90,7 +93,7 @@ export class LoopClock implements Clock {
 
 /** A clock that stands still until it is turned: every timeout is tested without waiting for it. */
 export class ManualClock implements Clock {
-  readonly #deadlines = new Set<Deadline>();
+  readonly #deadlines = new Chain<Deadline>();
   #nowMs = 0;
 
   /** Milliseconds, as turned. */
@@ -100,12 +103,12 @@ export class ManualClock implements Clock {
 
   /** From now on `deadline` is looked at when the clock is turned. */
   add(deadline: Deadline): void {
-    this.#deadlines.add(deadline);
+    watch(this.#deadlines, deadline);
   }
 
   /** No longer. */
   remove(deadline: Deadline): void {
-    this.#deadlines.delete(deadline);
+    unwatch(this.#deadlines, deadline);
   }
 
   /** The same: this clock stands still between two turns. */
@@ -125,9 +128,22 @@ export class ManualClock implements Clock {
   }
 }
 
-/** The loop over a Set sees entries that are removed while it runs as gone, which is what is wanted. */
-function expireDue(deadlines: Set<Deadline>, nowMs: number): void {
+function watch(deadlines: Chain<Deadline>, deadline: Deadline): void {
+  deadline.link ??= deadlines.add(deadline);
+}
+
+function unwatch(deadlines: Chain<Deadline>, deadline: Deadline): void {
+  if (deadline.link) deadlines.remove(deadline.link);
+  deadline.link = null;
+}
+
+/** One that expires may move or remove others, which then are not due any more. */
+function expireDue(deadlines: Chain<Deadline>, nowMs: number): void {
+  const due: Deadline[] = [];
   for (const deadline of deadlines) {
-    if (deadline.deadlineMs <= nowMs) deadline.expire(nowMs);
+    if (deadline.deadlineMs <= nowMs) due.push(deadline);
+  }
+  for (const deadline of due) {
+    if (deadline.link && deadline.deadlineMs <= nowMs) deadline.expire(nowMs);
   }
 }
