@@ -58,8 +58,13 @@ export class Bench {
   /** Whether the server is about to stop. */
   isDraining = false;
 
-  /** Serves `connection` by `handler`, within the defaults but for `limits`. */
-  constructor(handler: Handler, limits: Partial<Limits> = {}, connection = new FakeConnection()) {
+  /** Serves `connection` by `handler`, within the defaults but for `limits`; whether a proxy in front says who it is. */
+  constructor(
+    handler: Handler,
+    limits: Partial<Limits> = {},
+    connection = new FakeConnection(),
+    hasProxyProtocol = false,
+  ) {
     this.connection = connection;
     const route: Route = {
       id: 0,
@@ -115,7 +120,7 @@ export class Bench {
       nextRequestId: () => `r${++ids}`,
       isDraining: () => this.isDraining,
       trustedProxies: new AddressSet([]),
-      hasProxyProtocol: () => false,
+      hasProxyProtocol: () => hasProxyProtocol,
       identify: () => true,
       unacknowledgedBytes: null,
       over: () => {},

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { ExchangeAborted, type Reply } from "../handlers/handler.ts";
 import { HttpError } from "../http/error.ts";
+import { FakeConnection, FakeTlsConnection } from "./connection_fixture.ts";
 import { Bench, CLIENT_GONE_MS, echo, FedSource, reply, text } from "./client_fixture.ts";
 
 const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -70,6 +71,57 @@ Deno.test("a connection without a byte is closed silently after timeouts.header,
   assert(!idle.connection.isClosed);
   idle.clock.turn(1);
   await idle.gone();
+});
+
+Deno.test("a header of the PROXY protocol and the first head have timeouts.header together, however they trickle", async () => {
+  const begin = () => new Bench(() => reply(null), {}, new FakeConnection(), true);
+  const silent = begin();
+  silent.clock.turn(10_000);
+  assertEquals([silent.connection.written, silent.connection.isClosed], ["", true]);
+  await silent.gone();
+
+  const trickling = begin();
+  for (const [index, byte] of [..."PROXY TCP"].entries()) {
+    trickling.connection.push(byte);
+    await until(() => trickling.client.input.end === index + 1);
+    trickling.clock.turn(1_000);
+  }
+  trickling.clock.turn(1_000);
+  await trickling.expect("HTTP/1.1 408 ");
+  await trickling.leave();
+
+  const behind = begin();
+  behind.connection.push("PROXY UNKNOWN\r\nG");
+  await until(() => behind.client.input.end - behind.client.input.start === 1);
+  behind.clock.turn(9_999);
+  assertEquals(behind.connection.written, "");
+  behind.clock.turn(1);
+  await behind.expect("HTTP/1.1 408 ");
+  await behind.leave();
+});
+
+Deno.test("a TLS handshake that does not come in timeouts.header is given up, and counted until the runtime lets go of it", async () => {
+  const connection = new FakeTlsConnection();
+  const bench = new Bench(() => reply(null), {}, connection);
+  bench.clock.turn(9_999);
+  assertEquals(bench.metrics.counter("timeouts"), 0);
+  bench.clock.turn(1);
+  assertEquals(bench.metrics.counter("timeouts"), 1);
+  assertEquals(bench.metrics.clients("READ_REQ"), 1, "it holds a descriptor");
+  connection.push(GET);
+  connection.shakeHands();
+  await bench.gone();
+  assertEquals(connection.written, "");
+
+  const inTime = new FakeTlsConnection();
+  const served = new Bench(() => reply(null), {}, inTime);
+  served.clock.turn(9_000);
+  inTime.shakeHands();
+  inTime.push("GET / HTT");
+  await until(() => served.client.input.end > 0);
+  served.clock.turn(1_000);
+  await served.expect("HTTP/1.1 408 ");
+  await served.leave();
 });
 
 Deno.test("a body that stops is answered with 408, one that trickles below the minimum rate too", async () => {

@@ -118,3 +118,38 @@ export class FakeConnection implements Connection {
     for (const resume of changed) resume();
   }
 }
+
+/** A connection over TLS: nothing can be read or written before its handshake has ended. */
+export class FakeTlsConnection extends FakeConnection {
+  /** The handshake is under way. */
+  isShakingHands = true;
+  readonly #handshake = Promise.withResolvers<void>();
+
+  /** Resolves with the end of the handshake, which nothing that the server does brings about: so it is in the runtime. */
+  handshake(): Promise<void> {
+    return this.#handshake.promise;
+  }
+
+  /** The handshake has ended well. */
+  shakeHands(): void {
+    this.isShakingHands = false;
+    this.#handshake.resolve();
+  }
+
+  /** The client closes its sending side, and with it a handshake that is under way. */
+  override end(): void {
+    this.#fail(new Deno.errors.UnexpectedEof("tls handshake eof"));
+    super.end();
+  }
+
+  /** The client resets the connection. */
+  override reset(): void {
+    this.#fail(new Deno.errors.ConnectionReset("reset by peer"));
+    super.reset();
+  }
+
+  #fail(error: Error): void {
+    this.isShakingHands = false;
+    this.#handshake.reject(error);
+  }
+}

@@ -7,8 +7,8 @@
 
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { Bench, reply, text } from "../../src/client/client_fixture.ts";
-import { FakeConnection } from "../../src/client/connection_fixture.ts";
+import { Bench, reply, text, TIMEOUTS } from "../../src/client/client_fixture.ts";
+import { FakeTlsConnection } from "../../src/client/connection_fixture.ts";
 import {
   type Exchange,
   ExchangeAborted,
@@ -47,15 +47,36 @@ interface Plan {
     };
 }
 
+/** What comes before the first request. */
+interface Front {
+  readonly isTls: boolean;
+  /** What a proxy says of its client; null: none is in front. */
+  readonly proxy: { readonly header: string; readonly isGood: boolean } | null;
+}
+
 type Step =
   | { readonly kind: "send"; readonly bytes: number }
   | { readonly kind: "turn"; readonly ms: number }
-  | { readonly kind: "end" | "reset" | "go" | "stick" | "unstick" | "drain" | "destroy" };
+  | { readonly kind: "end" | "reset" | "go" | "stick" | "unstick" | "drain" | "destroy" | "shake" };
 
 const BODY_LIMIT = 200_000;
 /** An input holds what is read ahead, and a buffer's length more; it doubles when it grows. */
 const INPUT_BYTES_MAX = 4 * 64 * 1024;
 const MALFORMED = "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n";
+
+const V2 = "\r\n\r\n\0\r\nQUIT\n\x21\x11";
+const PROXIES: readonly Front["proxy"][] = [
+  { header: "PROXY TCP4 192.0.2.9 192.0.2.2 56324 80\r\n", isGood: true },
+  { header: "PROXY UNKNOWN\r\n", isGood: true },
+  // Of 12 bytes of addresses, and 100 that count for nothing.
+  { header: `${V2}\0\x70\x0a\0\0\x01\x0a\0\0\x02\x10\x01\0\x50${"x".repeat(100)}`, isGood: true },
+  { header: "PROXY TCP4 192.0.2.9\r\n", isGood: false },
+];
+
+const front: fc.Arbitrary<Front> = fc.record({
+  isTls: fc.integer({ min: 0, max: 4 }).map((n) => n === 0),
+  proxy: fc.oneof({ weight: 4, arbitrary: fc.constant(null) }, fc.constantFrom(...PROXIES)),
+});
 
 const answer: fc.Arbitrary<Plan["answer"]> = fc.oneof(
   {
@@ -130,6 +151,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       "unstick" as const,
       "drain" as const,
       "destroy" as const,
+      "shake" as const,
+      "shake" as const,
     )
       .map((kind) => ({ kind })),
   },
@@ -165,8 +188,18 @@ function wireOf(planned: Plan, index: number): string {
 }
 
 /** Counts what must happen once. */
-class CountedConnection extends FakeConnection {
+class CountedConnection extends FakeTlsConnection {
   closes = 0;
+
+  constructor({ isTls }: Front) {
+    super();
+    if (!isTls) this.shakeHands();
+  }
+
+  override async read(buffer: Uint8Array<ArrayBuffer>): Promise<number | null> {
+    assert(!this.isShakingHands, "it read before the end of the handshake");
+    return await super.read(buffer);
+  }
 
   override close(): void {
     this.closes++;
@@ -174,6 +207,7 @@ class CountedConnection extends FakeConnection {
   }
 
   override write(bytes: Uint8Array<ArrayBuffer>): Promise<number> {
+    assert(!this.isShakingHands, "it wrote before the end of the handshake");
     assert(!this.isWriteClosed, "it wrote after the end of what it sends");
     assert(!this.isClosed, "it wrote to a connection that it had closed");
     return super.write(bytes);
@@ -182,8 +216,9 @@ class CountedConnection extends FakeConnection {
 
 /** One run of the model. */
 class Run {
-  readonly connection = new CountedConnection();
+  readonly connection: CountedConnection;
   readonly bench: Bench;
+  readonly #front: Front;
   readonly #plans: readonly Plan[];
   /** Those who wait for an event, the oldest first. */
   readonly #gates: (() => void)[] = [];
@@ -201,10 +236,13 @@ class Run {
   readonly #signals = new Set<AbortSignal>();
   readonly #sources: { closed: number }[] = [];
 
-  constructor(plans: readonly Plan[]) {
+  constructor(front: Front, plans: readonly Plan[]) {
+    this.#front = front;
     this.#plans = plans;
-    this.#wire = plans.map(wireOf).join("");
-    this.bench = new Bench(this.#handler, { bodyBytes: BODY_LIMIT }, this.connection);
+    this.#wire = (front.proxy?.header ?? "") + plans.map(wireOf).join("");
+    this.connection = new CountedConnection(front);
+    const hasProxyProtocol = front.proxy !== null;
+    this.bench = new Bench(this.#handler, { bodyBytes: BODY_LIMIT }, this.connection, hasProxyProtocol);
     this.bench.served.then(() => this.#isServed = true);
   }
 
@@ -225,6 +263,9 @@ class Run {
         break;
       case "go":
         this.#gates.shift()?.();
+        break;
+      case "shake":
+        connection.shakeHands();
         break;
       case "stick":
         connection.isStuck = true;
@@ -257,6 +298,7 @@ class Run {
   /** Everything is let go on, and time passes: nothing may be left. */
   async finish(): Promise<void> {
     if (!this.#isDisturbed) {
+      this.connection.shakeHands();
       this.connection.unstick();
       await this.take({ kind: "send", bytes: this.#wire.length });
     }
@@ -267,6 +309,7 @@ class Run {
     }
     this.#check();
     if (!this.#isDisturbed) this.#checkAllAnswered();
+    await this.#endHandshake();
     for (let i = 0; i < 40 && !this.#isServed; i++) {
       this.bench.clock.turn(10_100);
       await settle();
@@ -286,6 +329,16 @@ class Run {
     assertEquals(missing, [], "requests that were not noted");
   }
 
+  /** A handshake that is late ends after all: nobody is served any more. */
+  async #endHandshake(): Promise<void> {
+    if (!this.connection.isShakingHands) return;
+    this.bench.clock.turn(TIMEOUTS.headerMs);
+    await settle();
+    await this.take({ kind: "shake" });
+    assert(this.#isServed, "who shakes hands late is served");
+    assertEquals(this.connection.written, "");
+  }
+
   /** What holds whenever nothing can go on by itself. */
   #check(): void {
     const { client, clock, logged } = this.bench;
@@ -301,6 +354,8 @@ class Run {
       }
     } else {
       assert(!this.#isServed, "it is over, and its connection open");
+      // A handshake that is late is left to the runtime.
+      if (this.connection.isShakingHands && clock.now() >= TIMEOUTS.headerMs) return;
       const isHandlers = this.#gates.length > 0 && client.state !== "READ_REQ" && client.state !== "FINISHED";
       if (!isHandlers) assert(client.deadlineMs < Infinity, `no deadline in ${client.state}`);
       assert(client.deadlineMs > clock.now(), `a deadline passed unseen in ${client.state}`);
@@ -310,14 +365,16 @@ class Run {
 
   /** Reads what was written, and holds each answer against its request. */
   #responses(): number {
-    let at = 0;
-    const methods = this.#plans.map((planned, index) => {
-      const wire = wireOf(planned, index);
-      const headEnd = at + wire.indexOf("\r\n\r\n") + 4;
-      at += wire.length;
-      // Of a head that is not whole nobody knows what it asked for.
-      return planned.isMalformed || this.#heard < headEnd ? "GET" : planned.method;
-    });
+    let at = this.#front.proxy?.header.length ?? 0;
+    const methods = this.#front.proxy?.isGood === false
+      ? ["GET"] as const
+      : this.#plans.map((planned, index) => {
+        const wire = wireOf(planned, index);
+        const headEnd = at + wire.indexOf("\r\n\r\n") + 4;
+        at += wire.length;
+        // Of a head that is not whole nobody knows what it asked for.
+        return planned.isMalformed || this.#heard < headEnd ? "GET" : planned.method;
+      });
     const rawAt = this.#plans.findIndex(({ answer }) => answer.kind === "source" && answer.isRaw);
     const { written, isWriteClosed } = this.connection;
     // What a script says for itself is no matter of the client's: it is cut off at its mark.
@@ -356,6 +413,7 @@ class Run {
   #checkAllAnswered(): void {
     const answered = this.#responses();
     const { isWriteClosed, isClosed, written } = this.connection;
+    if (this.#front.proxy?.isGood === false) assertEquals(this.#exchanges, [], "requests behind nonsense");
     if (!isWriteClosed && !isClosed) return assertEquals(answered, this.#plans.length, "answers");
     const isCut = this.#plans.slice(Math.max(0, answered - 1), answered + 1).some((planned) => {
       const { answer } = planned;
@@ -474,10 +532,11 @@ async function settle(): Promise<void> {
 holds(
   "a client's deadlines, resources and answers are right in every order of events",
   fc.asyncProperty(
+    front,
     fc.array(plan, { minLength: 1, maxLength: 5 }),
     fc.array(step, { maxLength: 40 }),
-    async (plans, steps) => {
-      const run = new Run(plans);
+    async (front, plans, steps) => {
+      const run = new Run(front, plans);
       await settle();
       for (const step of steps) await run.take(step);
       await run.finish();
