@@ -8,7 +8,7 @@ import { assertEquals } from "@std/assert";
 import { Crowd, READER_BYTES, READER_PATH } from "../../bench/chaos/crowd.ts";
 import { eventually } from "../support/deadline.ts";
 import { descriptorCount } from "../support/processes.ts";
-import { ask, get, post, textOf } from "../support/raw.ts";
+import { ask, field, get, post, RawClient, textOf } from "../support/raw.ts";
 import { BASIC_YAML, runtimeVersion, TestServer } from "../support/server.ts";
 
 const SLOW = 200;
@@ -60,4 +60,53 @@ Deno.test("200 slow heads, bodies and readers each, trickling or not, hold up no
   assertEquals([bodies[408] >= SLOW / 2, bodies.whole], [true, undefined], JSON.stringify(bodies));
   await server.childless();
   await eventually("no descriptor more", async () => await descriptorCount(server.pid) <= before);
+});
+
+/** A body of which the server has been told the length, and has said that it wants it. */
+async function beginBody(server: TestServer, path: string): Promise<RawClient> {
+  const client = await RawClient.connect(server);
+  await client.send(post(path, "x".repeat(100_000), "Expect: 100-continue").slice(0, -100_000));
+  await client.readUntil("HTTP/1.1 100 Continue\r\n\r\n");
+  return client;
+}
+
+Deno.test("bodies that come slower than limits.min_rate hold all places of scripts for so long, and with body: buffer none", async () => {
+  await using server = await TestServer.start({
+    // Longer than anybody waits here: what ends them is their rate.
+    yaml: `timeouts: { body: 10m }\ncgi: { queue_timeout: 10m }\n${BASIC_YAML}` +
+      "  - { path: /kept/, cgi: ./cgi-bin, body: buffer }\n",
+    files: {
+      "cgi-bin/count.sh": "#!/bin/sh\nn=$(wc -c)\nprintf 'Content-Type: text/plain\\n\\n%s' \"$n\"\n",
+    },
+  });
+  const places = 32; // cgi.max_processes
+  const kept = await Promise.all(
+    Array.from({ length: places + 8 }, () => beginBody(server, "/kept/count.sh")),
+  );
+  assertEquals(textOf(await ask(server, post("/cgi-bin/count.sh", "four"))).trim(), "4");
+  for (const client of kept) client.close();
+
+  const slow = await Promise.all(
+    Array.from({ length: places }, () => beginBody(server, "/cgi-bin/count.sh")),
+  );
+  let ended = 0;
+  const drip = async (client: RawClient) => {
+    while (ended < places) {
+      await client.send("y").catch(() => {}); // It may be over.
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+  };
+  const end = async (client: RawClient) => {
+    const response = await client.readResponse();
+    ended++;
+    return [response.status, field(response, "connection")];
+  };
+  await server.family(places);
+  const other = ask(server, post("/cgi-bin/count.sh", "four"));
+  const drips = slow.map(drip);
+  const ends = await Promise.all(slow.map(end));
+  assertEquals(ends, Array(places).fill([408, "close"]));
+  await Promise.all(drips);
+  assertEquals(textOf(await other).trim(), "4");
+  for (const client of slow) client.close();
 });
