@@ -59,6 +59,7 @@ const host: ClientHost = {
   limits: service.limits,
   timeouts: service.timeouts,
   bodyLimits: service.bodyLimits,
+  headReaders: service.headReaders,
   metrics,
   log: service.log,
   answerer: service.answerer,
@@ -106,7 +107,9 @@ async function thousand(request: Uint8Array<ArrayBuffer>): Promise<void> {
     closeWrite: () => Promise.resolve(),
     close() {},
   };
-  await new Client(connection, peer, 0, host).serve();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  new Client(connection, peer, 0, { ...host, over: () => resolve() }).serve();
+  await promise;
 }
 
 Deno.bench({ name: "1,000 requests of a load generator", fn: async () => await thousand(SMALL) });

@@ -27,7 +27,7 @@ export type BodyProgress =
 /** What a body needs of its client. */
 export interface BodyHost {
   /** Milliseconds of the clock. */
-  readonly now: () => number;
+  now(): number;
   /** Sends `100 Continue`, unless the answer has begun. */
   sendContinue(): void;
   /** The request is complete: what comes next is read ahead of it. */

@@ -14,7 +14,7 @@ import { CHUNK_END, encodeChunkHead, LAST_CHUNK } from "../http/chunked.ts";
 import { preparedResponse } from "../handlers/prepared.ts";
 import { HttpError } from "../http/error.ts";
 import { type Framing, isPersistent } from "../http/framing.ts";
-import { HeadReader, type ParsedHead } from "../http/head.ts";
+import type { HeadReader, ParsedHead } from "../http/head.ts";
 import {
   decideFraming,
   encodeResponseHead,
@@ -36,6 +36,7 @@ import { isShortage } from "../shortage.ts";
 import type { Answerer } from "./answerer.ts";
 import { type BodyLimits, ClientBody } from "./body.ts";
 import { ClientExchange, type ExchangeClient } from "./exchange.ts";
+import type { HeadReaders } from "./head_readers.ts";
 import { Input, type InputListener } from "./input.ts";
 import { Output, type WriteWaiter } from "./output.ts";
 import { peerBehind } from "./peer.ts";
@@ -65,6 +66,8 @@ export interface ClientHost {
   readonly timeouts: Timeouts;
   /** Bounds on bodies. */
   readonly bodyLimits: BodyLimits;
+  /** Read heads within `limits`. */
+  readonly headReaders: HeadReaders;
   /** What is counted. */
   readonly metrics: Metrics;
   /** The error log. */
@@ -124,14 +127,12 @@ export class Client implements Deadline, ExchangeClient, InputListener, WriteWai
 
   /** Bounds on its bodies. */
   readonly bodyLimits: BodyLimits;
-  /** Milliseconds of the clock. */
-  readonly now: () => number;
-
   #peer: Peer;
   readonly #connection: Connection;
   readonly #host: ClientHost;
   readonly #output: Output;
-  readonly #reader: HeadReader;
+  /** What has read a part of a head; null: nothing of one has come. */
+  #reader: HeadReader | null = null;
   #noBody: ClientBody | null = null;
   #state: number = State.READ_REQ;
   #publishedState: number | null = null;
@@ -151,11 +152,6 @@ export class Client implements Deadline, ExchangeClient, InputListener, WriteWai
   /** The deadline of READ_REQ, of lingering, and of a client that has left; each Infinity when it does not apply. */
   #readDeadlineMs = Infinity;
   #goneDeadlineMs = Infinity;
-  /** Settles what {@linkcode #gatherAnswers} gave. */
-  #gathering: {
-    resolve(goesOn: boolean | Promise<boolean>): void;
-    reject(error: unknown): void;
-  } | null = null;
   /** The answer to a head that did not come, written while the read of it still waits. */
   #lateRefusal: Promise<void> | null = null;
   #frame: Uint8Array<ArrayBuffer> | null = null;
@@ -173,17 +169,13 @@ export class Client implements Deadline, ExchangeClient, InputListener, WriteWai
     this.#connection = connection;
     this.#host = host;
     this.input = new Input(connection, this, host.metrics);
-    this.now = () => host.clock.now();
     this.bodyLimits = host.bodyLimits;
-    const { unacknowledgedBytes } = host;
-    this.#output = new Output(connection, host.clock, {
-      timeoutMs: host.timeouts.writeMs,
-      minRate: host.limits.minRate,
-      unacknowledgedBytes: unacknowledgedBytes === null || peer.localPort === 0
-        ? null
-        : () => unacknowledgedBytes(peer),
-    }, host.metrics);
-    this.#reader = new HeadReader(host.limits);
+    this.#output = new Output(connection, peer, host);
+  }
+
+  /** Milliseconds of the clock. */
+  now(): number {
+    return this.#host.clock.now();
   }
 
   /** The body of a request that has none. */
@@ -235,25 +227,36 @@ export class Client implements Deadline, ExchangeClient, InputListener, WriteWai
     );
   }
 
-  /** Serves it until it is gone. Never rejects. */
-  async serve(): Promise<void> {
-    const { clock, metrics, timeouts } = this.#host;
+  /** Serves it until it is gone, of which its host is told. */
+  serve(): void {
+    const { clock, timeouts } = this.#host;
     this.#publish();
     clock.add(this);
     this.#readDeadlineMs = clock.now() + timeouts.headerMs;
-    try {
-      if (this.#connection.handshake !== undefined) await this.#shakeHands(this.#connection.handshake());
-      if (!this.#host.hasProxyProtocol(this.listenIndex) || await this.#readProxyHeader()) await this.#run();
-    } catch (error) {
-      this.#failed(error);
-    }
-    clock.remove(this);
+    const hasProxyHeader = this.#host.hasProxyProtocol(this.listenIndex);
+    if (this.#connection.handshake === undefined && !hasProxyHeader) this.#goOn();
+    else this.#goOnAfter(this.#begin(this.#connection, hasProxyHeader));
+  }
+
+  /** What comes before the first request; whether one may follow. */
+  async #begin(connection: Connection, hasProxyHeader: boolean): Promise<boolean> {
+    if (connection.handshake !== undefined) await this.#shakeHands(connection.handshake());
+    return !hasProxyHeader || await this.#readProxyHeader();
+  }
+
+  #end(): void {
+    this.#host.clock.remove(this);
     this.destroy("clientGone");
     this.#noteUnanswered();
     this.#setIdle(false);
     this.#setQueued(false);
-    metrics.move(this.#publishedState, null);
+    this.#host.metrics.move(this.#publishedState, null);
     this.#host.over(this);
+  }
+
+  #break(error: unknown): void {
+    this.#failed(error);
+    this.#end();
   }
 
   /**
@@ -281,13 +284,14 @@ export class Client implements Deadline, ExchangeClient, InputListener, WriteWai
     this.#destroyed = why;
     if (this.#state !== State.FINISHED) this.#step(Event.close);
     if (this.#exchange?.clientBody.isComplete === false) this.#exchange.clientBody.fail(this.#abortion());
-    this.#output.abandon(() => this.#abortion());
     this.#controller?.abort(this.#abortion());
     try {
       this.#connection.close();
     } catch (error) {
       if (!(error instanceof Deno.errors.BadResource)) throw error;
     }
+    // Last, since who waits for a write goes on at once, and may be at its end.
+    this.#output.abandon(() => this.#abortion());
   }
 
   /** What is told to whoever waits for it: made when it is, since most connections just end. */
@@ -431,51 +435,39 @@ export class Client implements Deadline, ExchangeClient, InputListener, WriteWai
     return hasMore && this.#lateRefusal === null;
   }
 
-  /** Reads and answers until the connection ends. */
-  async #run(): Promise<void> {
-    while (await this.#gatherAnswers()) this.#next();
+  /**
+   * Reads and answers until the connection ends: by calls as long as that needs nothing but reading and writing, which is the
+   * common case, since a promise for each step of it would cost more than the steps, and a function that waits while the client
+   * is idle half a KiB.
+   */
+  #goOn(): void {
+    let answered: Promise<boolean> | null;
+    try {
+      if (this.#state === State.RES_SENDING) this.#next();
+      answered = this.#answerGathering();
+    } catch (error) {
+      return this.#break(error);
+    }
+    if (answered !== null) this.#goOnAfter(answered);
+  }
+
+  /** The same behind what takes longer, if that says so. */
+  #goOnAfter(answered: Promise<boolean>): void {
+    answered.then((goesOn) => goesOn ? this.#goOn() : this.#end(), (error) => this.#break(error));
   }
 
   /**
-   * Reads and answers as long as that needs nothing but reading and writing, which is the common case: by calls, since a
-   * promise for each step of it would cost more than the steps.
+   * Answers what has arrived.
    *
-   * @returns Resolves like the first answer that takes longer, once that is out: whether there may be another request. false:
-   * the connection is at its end.
+   * @returns Resolves like the first answer that takes longer, once that is out: whether there may be another request. null: it
+   * is read or written, and then it goes on.
    */
-  #gatherAnswers(): Promise<boolean> {
-    return new Promise((resolve, reject) => {
-      this.#gathering = { resolve, reject };
-      this.#gather();
-    });
-  }
-
-  #gather(): void {
-    try {
-      const answered = this.#answerGathering();
-      if (answered !== null) this.#endGathering(answered);
-    } catch (error) {
-      this.#failGathering(error);
-    }
-  }
-
-  #endGathering(goesOn: boolean | Promise<boolean>): void {
-    this.#gathering?.resolve(goesOn);
-    this.#gathering = null;
-  }
-
-  #failGathering(error: unknown): void {
-    this.#gathering?.reject(error);
-    this.#gathering = null;
-  }
-
-  /** Answers what has arrived; null: it is read or written, and then it goes on. */
-  #answerGathering(): boolean | Promise<boolean> | null {
+  #answerGathering(): Promise<boolean> | null {
     const { input } = this;
     while (!this.isDestroyed) {
       let head: ParsedHead | null;
       try {
-        head = this.#reader.read(input.buffer, input.start, input.end);
+        head = input.isEmpty ? null : this.#readHead();
       } catch (error) {
         if (error instanceof HttpError) return this.#refuse(error).then(() => false);
         throw error;
@@ -498,26 +490,38 @@ export class Client implements Deadline, ExchangeClient, InputListener, WriteWai
       }
       this.#next();
     }
-    return false;
+    return Promise.resolve(false);
+  }
+
+  /** A reader is this client's while a part of a head has come, and anybody's otherwise. */
+  #readHead(): ParsedHead | null {
+    const { buffer, start, end } = this.input;
+    const { headReaders } = this.#host;
+    const reader = this.#reader ?? headReaders.take();
+    this.#reader = reader;
+    const head = reader.read(buffer, start, end);
+    if (head === null) return null;
+    headReaders.give(reader);
+    this.#reader = null;
+    return head;
   }
 
   /** What was gathered is out: behind the last answer, or because only a part of the next request is there. */
   written(): void {
-    if (this.#state === State.RES_SENDING) this.#next();
-    this.#gather();
+    this.#goOn();
   }
 
   /** What was gathered cannot be sent. */
   writeFailed(error: unknown): void {
-    this.#failGathering(error);
+    this.#break(error);
   }
 
   /** The read that was waited for has ended. */
   filled(hasMore: boolean): void {
-    if (this.#lateRefusal !== null) return this.#endGathering(this.#lateRefusal.then(() => false));
-    if (!hasMore) return this.#endGathering(this.#endedEarly().then(() => false));
+    if (this.#lateRefusal !== null) return this.#goOnAfter(this.#lateRefusal.then(() => false));
+    if (!hasMore) return this.#goOnAfter(this.#endedEarly().then(() => false));
     this.#inputCame();
-    this.#gather();
+    this.#goOn();
   }
 
   /** An answer is out, its request complete: on to the next. */
@@ -526,6 +530,7 @@ export class Client implements Deadline, ExchangeClient, InputListener, WriteWai
     this.#step(Event.sent);
     this.#step(Event.next);
     this.#exchange = null;
+    this.#frame = null;
     this.input.release();
     this.#goneDeadlineMs = Infinity;
   }

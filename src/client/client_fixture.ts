@@ -15,6 +15,7 @@ import { ManualClock } from "../time/clock.ts";
 import { Answerer } from "./answerer.ts";
 import { Client, type ClientHost } from "./client.ts";
 import { FakeConnection } from "./connection_fixture.ts";
+import { HeadReaders } from "./head_readers.ts";
 
 /** Limits that no test meets by accident. */
 export const LIMITS: Limits = {
@@ -106,9 +107,12 @@ export class Bench {
     const config = { listen: [{ transport: "tcp" }], sites: [site] } as unknown as Config;
     const merged = { ...LIMITS, ...limits };
     let ids = 0;
+    const over = Promise.withResolvers<void>();
+    this.served = over.promise;
     const host: ClientHost = {
       clock: this.clock,
       limits: merged,
+      headReaders: new HeadReaders(merged),
       timeouts: TIMEOUTS,
       bodyLimits: { bodyBytes: merged.bodyBytes, timeoutMs: 30_000, minRate: 100, fields: merged },
       metrics: this.metrics,
@@ -123,7 +127,7 @@ export class Bench {
       hasProxyProtocol: () => hasProxyProtocol,
       identify: () => true,
       unacknowledgedBytes: null,
-      over: () => {},
+      over: () => over.resolve(),
     };
     const peer = {
       address: "192.0.2.1",
@@ -134,7 +138,7 @@ export class Bench {
       host: null,
     } as const;
     this.client = new Client(this.connection, peer, 0, host);
-    this.served = this.client.serve();
+    this.client.serve();
   }
 
   /** Waits for `text` in what was written. */

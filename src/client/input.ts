@@ -24,12 +24,15 @@ export interface InputListener {
   left(how: "ended" | "lost"): void;
 }
 
-const IDLE_BYTES = 2 * 1024;
+/** What a connection begins with: the head of a browser's request has 500 to 900 bytes. */
+const IDLE_BYTES = 1024;
+/** How large its buffer stays while it is idle, where its heads turn out to be larger. */
+const IDLE_BYTES_MAX = 4 * 1024;
 const BUSY_BYTES = 16 * 1024;
 /** Bytes of one read of a body. */
 export const BODY_CHUNK_BYTES: number = BUFFER_BYTES;
 /** Below this, another buffer is taken rather than a read of a few bytes made. */
-const ROOM_BYTES_MIN = 512;
+const ROOM_BYTES_MIN = 256;
 /** How much is read ahead of the request at hand, to notice that its client has left. */
 const AHEAD_BYTES_MAX = 64 * 1024;
 const NOTHING: Uint8Array<ArrayBuffer> = new Uint8Array(0);
@@ -57,6 +60,8 @@ export class Input {
   #isWatching = false;
   #lastReadFilled = false;
   #lastReadBytes = 0;
+  /** How large the buffer is while nothing comes: so that what has come once comes in one read the next time. */
+  #idleBytes = IDLE_BYTES;
 
   /**
    * An input that has read nothing yet.
@@ -179,14 +184,17 @@ export class Input {
     const unread = this.end - this.start;
     if (unread === 0 && this.buffer !== this.#held) {
       this.start = this.end = 0;
-      const isOversized = this.buffer.length > IDLE_BYTES && this.#lastReadBytes < IDLE_BYTES;
-      if (this.buffer.length >= Math.max(roomBytes, IDLE_BYTES) && !isOversized && !this.#lastReadFilled) {
+      const isOversized = this.buffer.length > this.#idleBytes && this.#lastReadBytes < this.#idleBytes;
+      if (
+        this.buffer.length >= Math.max(roomBytes, this.#idleBytes) && !isOversized && !this.#lastReadFilled
+      ) {
         return;
       }
     } else if (this.buffer.length - this.end >= Math.max(ROOM_BYTES_MIN, roomBytes)) {
       return;
     }
-    const wanted = Math.max(roomBytes, this.#lastReadFilled ? BUSY_BYTES : IDLE_BYTES, 2 * unread);
+    if (this.#lastReadFilled) this.#idleBytes = Math.min(2 * this.#idleBytes, IDLE_BYTES_MAX);
+    const wanted = Math.max(roomBytes, this.#lastReadFilled ? BUSY_BYTES : this.#idleBytes, 2 * unread);
     this.#lastReadFilled = false;
     const wider = wanted === BUFFER_BYTES ? takeBuffer() : new Uint8Array(wanted);
     if (unread > 0) wider.set(this.buffer.subarray(this.start, this.end));

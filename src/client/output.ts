@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { Limits, Timeouts } from "../config/config.ts";
+import type { Peer } from "../handlers/handler.ts";
 import { COUNTER_CELL, type Metrics } from "../observe/metrics.ts";
 import type { Clock } from "../time/clock.ts";
 
@@ -13,17 +15,21 @@ export interface Writable {
   write(bytes: Uint8Array<ArrayBuffer>): Promise<number>;
 }
 
-/** How slowly a client may read. */
-export interface WritePatience {
-  /** How long a write may make no progress, in milliseconds. */
-  readonly timeoutMs: number;
+/** What an output needs of its loop: one object for all of them, since there may be ten thousand. */
+export interface OutputHost {
+  /** Whose time `deadlineMs` is in. */
+  readonly clock: Clock;
+  /** Where bytes are counted. */
+  readonly metrics: Metrics;
+  /** How long a write may make no progress. */
+  readonly timeouts: Pick<Timeouts, "writeMs">;
   /** Bytes a second that count as progress; 0: any. */
-  readonly minRate: number;
+  readonly limits: Pick<Limits, "minRate">;
   /**
-   * How many bytes the system holds that the client has not acknowledged; null: that cannot be told. Where this is null, no
+   * How many bytes the system holds that a client has not acknowledged; null: that cannot be told. Where this is null, no
    * progress is seen but that of writes that end.
    */
-  readonly unacknowledgedBytes: (() => Promise<number | null>) | null;
+  readonly unacknowledgedBytes: ((peer: Peer) => Promise<number | null>) | null;
 }
 
 /** How long the system is asked for what it holds, in milliseconds: whoever asks too often waits for his turn. */
@@ -56,17 +62,14 @@ export class Output {
   sentBytes = 0;
 
   readonly #sink: Writable;
-  readonly #clock: Clock;
-  readonly #patience: WritePatience;
-  /** How long after a write's beginning it is looked at. */
-  readonly #lookMs: number;
+  readonly #peer: Peer;
+  readonly #host: OutputHost;
   /** What was seen of the write under way. */
   #idleLooks = 0;
   #isLooking = false;
   #lastLook: { readonly heldBytes: number | null; readonly atMs: number } | null = null;
   /** Counts the writes that were looked at: what was asked during an earlier one is of no account. */
   #writes = 0;
-  readonly #metrics: Metrics;
   #gathered: Uint8Array<ArrayBuffer> | null = null;
   #length = 0;
   /** What goes out as it lies, since nothing else is gathered. */
@@ -85,16 +88,23 @@ export class Output {
    * An output that has sent nothing yet.
    *
    * @param sink What is written to.
-   * @param clock Whose time `deadlineMs` is in.
-   * @param metrics Where bytes are counted.
+   * @param peer Who reads it.
    */
-  constructor(sink: Writable, clock: Clock, patience: WritePatience, metrics: Metrics) {
+  constructor(sink: Writable, peer: Peer, host: OutputHost) {
     this.#sink = sink;
-    this.#clock = clock;
-    this.#patience = patience;
-    const { timeoutMs, unacknowledgedBytes } = patience;
-    this.#lookMs = unacknowledgedBytes === null ? timeoutMs : timeoutMs / IDLE_LOOKS_MAX;
-    this.#metrics = metrics;
+    this.#peer = peer;
+    this.#host = host;
+  }
+
+  /** Whether it can be told how much of what was written the client has; a unix socket has no such count. */
+  get #isTold(): boolean {
+    return this.#host.unacknowledgedBytes !== null && this.#peer.localPort !== 0;
+  }
+
+  /** How long after a write's beginning it is looked at. */
+  get #lookMs(): number {
+    const { writeMs } = this.#host.timeouts;
+    return this.#isTold ? writeMs / IDLE_LOOKS_MAX : writeMs;
   }
 
   /** Bytes gathered and not yet sent. */
@@ -198,12 +208,13 @@ export class Output {
    * slow line that takes minutes. So before a client is given up, it is looked whether what is held for it grows less.
    */
   expire(nowMs: number): boolean {
-    const { unacknowledgedBytes } = this.#patience;
-    if (unacknowledgedBytes === null || this.#isLooking || this.#idleLooks >= IDLE_LOOKS_MAX) return true;
+    const { unacknowledgedBytes } = this.#host;
+    const isTold = unacknowledgedBytes !== null && this.#isTold;
+    if (!isTold || this.#isLooking || this.#idleLooks >= IDLE_LOOKS_MAX) return true;
     this.#isLooking = true;
     this.deadlineMs = nowMs + LOOK_MS_MAX;
     const write = this.#writes;
-    unacknowledgedBytes().then((heldBytes) => {
+    unacknowledgedBytes(this.#peer).then((heldBytes) => {
       if (write === this.#writes) this.#looked(heldBytes);
     });
     return false;
@@ -217,7 +228,7 @@ export class Output {
   }
 
   #looked(heldBytes: number | null): void {
-    const atMs = this.#clock.now();
+    const atMs = this.#host.clock.now();
     const last = this.#lastLook;
     this.#isLooking = false;
     this.#idleLooks = this.#isProgress(last, heldBytes, atMs) ? 0 : this.#idleLooks + 1;
@@ -232,7 +243,7 @@ export class Output {
   ): boolean {
     if (last === null || last.heldBytes === null || held === null) return false;
     const acknowledged = last.heldBytes - held;
-    return acknowledged > 0 && acknowledged * 1000 >= this.#patience.minRate * (atMs - last.atMs);
+    return acknowledged > 0 && acknowledged * 1000 >= this.#host.limits.minRate * (atMs - last.atMs);
   }
 
   /** Writes all of `bytes`, in its turn; `gathered` goes back to the pool after it. */
@@ -250,13 +261,13 @@ export class Output {
   }
 
   #write(rest: Uint8Array<ArrayBuffer>): void {
-    this.deadlineMs = this.#clock.coarseMs + this.#lookMs;
+    this.deadlineMs = this.#host.clock.coarseMs + this.#lookMs;
     this.#sink.write(rest).then(this.#onWritten, this.#onError);
   }
 
   readonly #onWritten = (count: number): void => {
     this.sentBytes += count;
-    this.#metrics.cells[COUNTER_CELL.bytesOut] += count;
+    this.#host.metrics.cells[COUNTER_CELL.bytesOut] += count;
     if (this.#lastLook !== null || this.#isLooking) this.#forgetLooks();
     const rest = this.#rest;
     if (rest === null) return; // It was given up.

@@ -6,6 +6,14 @@ import { Output } from "./output.ts";
 
 const TERM_MS = 30_000;
 const GIVEN_UP = new Error("given up");
+const PEER = {
+  address: "192.0.2.1",
+  port: 1,
+  localAddress: "192.0.2.2",
+  localPort: 80,
+  scheme: "http",
+  host: null,
+} as const;
 
 /** A write to a client whose socket is full, and what the system says that it holds for it. */
 class StuckWrite {
@@ -22,9 +30,11 @@ class StuckWrite {
   private constructor(options: { minRate?: number; isAnswered?: boolean; isAsked?: boolean }) {
     const { minRate = 0, isAnswered = true, isAsked = true } = options;
     this.connection.isStuck = true;
-    this.output = new Output(this.connection, this.clock, {
-      timeoutMs: TERM_MS,
-      minRate,
+    this.output = new Output(this.connection, PEER, {
+      clock: this.clock,
+      metrics: new Metrics(),
+      timeouts: { writeMs: TERM_MS },
+      limits: { minRate },
       unacknowledgedBytes: !isAsked ? null : async () => {
         this.looks++;
         if (!isAnswered) await new Promise(() => {});
@@ -32,7 +42,7 @@ class StuckWrite {
         this.#looked = Promise.withResolvers<void>();
         return await Promise.resolve(this.heldBytes);
       },
-    }, new Metrics());
+    });
     this.written = this.output.write(new Uint8Array(100_000));
     this.written.catch(() => {});
   }

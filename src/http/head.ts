@@ -97,7 +97,9 @@ const enum State {
  * a time costs no more than one that comes whole, and the limits hold while it is read.
  */
 export class HeadReader {
-  readonly #limits: HeadLimits;
+  /** What it takes at most. */
+  readonly limits: HeadLimits;
+
   readonly #fields: FieldSectionReader;
   #state = State.Start;
   /** How far it has read; like all places here, counted from where the head begins. */
@@ -112,7 +114,7 @@ export class HeadReader {
 
   /** Makes a reader that takes at most what `limits` say. */
   constructor(limits: HeadLimits) {
-    this.#limits = limits;
+    this.limits = limits;
     this.#fields = new FieldSectionReader(limits);
   }
 
@@ -153,7 +155,7 @@ export class HeadReader {
     let at = start + this.#at;
     let state = this.#state;
     // Until the line has begun, its limit is that of the empty line that may come before it.
-    let limit = start + this.#line + this.#limits.requestLineBytes;
+    let limit = start + this.#line + this.limits.requestLineBytes;
     while (at < end) {
       if (state === State.Start) {
         if (buffer[at] === CR && this.#line === 0) {
@@ -206,7 +208,7 @@ export class HeadReader {
         if (buffer[at] !== LF) throw malformed("a bare CR before the request line");
         at++;
         this.#line = at - start;
-        limit = at + this.#limits.requestLineBytes;
+        limit = at + this.limits.requestLineBytes;
         state = State.Start;
       }
     }

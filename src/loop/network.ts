@@ -8,6 +8,7 @@ import type { Answerer } from "../client/answerer.ts";
 import type { BodyLimits } from "../client/body.ts";
 import { Chain } from "../chain.ts";
 import { Client, type ClientHost, type Connection } from "../client/client.ts";
+import type { HeadReaders } from "../client/head_readers.ts";
 import type { Config, Limits, Timeouts } from "../config/config.ts";
 import type { Peer } from "../handlers/handler.ts";
 import { formatHttpDate } from "../http/date.ts";
@@ -120,6 +121,10 @@ class NetworkLoop implements ClientHost, ListenerHost {
 
   get bodyLimits(): BodyLimits {
     return this.#service.bodyLimits;
+  }
+
+  get headReaders(): HeadReaders {
+    return this.#service.headReaders;
   }
 
   get log(): Logger {

@@ -6,6 +6,7 @@
 
 import { Answerer } from "../client/answerer.ts";
 import type { BodyLimits } from "../client/body.ts";
+import { HeadReaders } from "../client/head_readers.ts";
 import type { Limits, Timeouts } from "../config/config.ts";
 import { accessFormat } from "../observe/access_log.ts";
 import type { Batch } from "../observe/batch.ts";
@@ -38,6 +39,8 @@ export class Service {
   readonly timeouts: Timeouts;
   /** Bounds on bodies. */
   readonly bodyLimits: BodyLimits;
+  /** Read heads within `limits`. */
+  readonly headReaders: HeadReaders;
   /** The error log. */
   readonly log: Logger;
   /** Turns requests into replies. */
@@ -56,6 +59,7 @@ export class Service {
     this.limits = limits;
     this.trustedProxies = new AddressSet(trustedProxies);
     this.timeouts = timeouts;
+    this.headReaders = new HeadReaders(limits);
     this.bodyLimits = {
       bodyBytes: limits.bodyBytes,
       timeoutMs: timeouts.bodyMs,
