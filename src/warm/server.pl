@@ -424,13 +424,20 @@ BEGIN {
 
   # Waits for a request, and takes it.
   sub receive {
-    $SIG{URG} = sub { leave_now(0) };
+    my $place = -1;
+    # It may come just after `accept`: then there is a request, which is served.
+    $SIG{URG} = sub { leave_now(0) if !-e "/dev/fd/$place" };
     $SIG{CHLD} = 'DEFAULT';
     close $_ for $control, $notices[0], values %errors, $trial ? $trial->{reading} : ();
+    # The descriptor that its connection gets.
+    open my $probe, '<&', $null or leave_now(0);
+    $place = fileno $probe;
+    close $probe;
     my $connection;
     until (accept $connection, $listener) {
       leave_now(0) if getppid != $pid;
     }
+    $SIG{URG} = 'DEFAULT';
     leave_now(0) if getppid != $pid;
     my $data = '';
     while (length $data < 8 || length $data < 8 + hex substr $data, 0, 8) {
@@ -466,7 +473,6 @@ BEGIN {
     my $stamp = stamp($job{script});
     my $is_told = ($seen{$job{script}} // '') eq $stamp || $stamp eq '' || length $job{script} > $NOTICE_MAX
       || $job{script} =~ /\n/;
-    $SIG{URG} = 'DEFAULT';
     mark();
     # The server first: the end of a child that has begun has to be told, the end of one that has not is nobody's.
     syswrite $notices[1], $is_told ? "$$ = \n" : "$$ + $job{script}\n";

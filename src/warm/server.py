@@ -121,6 +121,8 @@ class Server:
         self.idle = set()
         # Those that were sent home, and perhaps begin all the same.
         self.leaving = set()
+        # In a child: the descriptor that its connection gets.
+        self.place = -1
         # Standard error's reading end by pid, and pid by that.
         self.errors = {}
         self.pids = {}
@@ -201,7 +203,12 @@ class Server:
             pass
 
     def leave(self, *_):
-        if os.getpid() != self.pid:
+        if os.getpid() == self.pid:
+            return
+        try:
+            # It may come just after `accept`: then there is a request, which is served.
+            os.fstat(self.place)
+        except OSError:
             os._exit(0)
 
     def settle(self):
@@ -615,6 +622,8 @@ def receive(server):
         os.close(fd)
     if server.trial is not None:
         os.close(server.trial[1])
+    server.place = os.dup(server.null)
+    os.close(server.place)
     while True:
         try:
             connection = server.listener._accept()[0]
@@ -622,6 +631,7 @@ def receive(server):
         except BlockingIOError:
             if os.getppid() != server.pid:
                 os._exit(0)
+    _signal.signal(_signal.SIGURG, _signal.SIG_DFL)
     if os.getppid() != server.pid:
         os._exit(0)
     data = os.read(connection, JOB_BYTES)
@@ -673,7 +683,6 @@ def prepare(server, job):
     job.folder = folder
     pid = os.getpid()
     is_told = is_known or len(job.path) > NOTICE_MAX or b"\n" in job.path
-    _signal.signal(_signal.SIGURG, _signal.SIG_DFL)
     mark(server.room, job.marks)
     if settings.limits:
         # A limit that cannot be set ends this child: where the script is run plainly, it is said why.

@@ -170,6 +170,32 @@ Deno.test("a changed script or module of its folder works at the next request", 
   assertEquals(await text(server, "/warm/a.py"), "newer 2\n");
 });
 
+Deno.test("while children are replaced because scripts change, each request is run once", async () => {
+  await using server = await start({
+    "scripts/count.py": page(
+      "import os",
+      "with open('../ran', 'a') as ran: print(os.environ['QUERY_STRING'], file=ran)",
+      "print(os.environ['QUERY_STRING'])",
+    ),
+  });
+  const numbers = Array.from({ length: 160 }, (_, i) => `n=${1000 + i}`);
+  const left = [...numbers];
+  const client = async () => {
+    for (let query; (query = left.pop()) !== undefined;) {
+      assertEquals(await text(server, `/warm/count.py?${query}`), `${query}\n`);
+    }
+  };
+  const changer = async () => {
+    for (let i = 0; left.length > 0; i++) {
+      await Deno.writeTextFile(join(server.dir, `scripts/${i}.py`), page("print('new')"));
+      assertEquals(await text(server, `/warm/${i}.py`), "new\n");
+    }
+  };
+  await Promise.all([...Array.from({ length: 6 }, client), changer()]);
+  const ran = await Deno.readTextFile(join(server.dir, "ran"));
+  assertEquals(ran.trim().split("\n").sort(), numbers);
+});
+
 Deno.test("what scripts import is there beforehand, unless their own folder has it", async (t) => {
   const before = "before = set(sys.modules)";
   await using server = await start({
