@@ -23,10 +23,16 @@ export const ENTRIES: readonly string[] = [
   "src/loop/passwords.ts",
 ];
 
+/** Where Deno keeps packages: a folder of this machine's, which an executable is not to name. */
+const PACKAGES = /^.*[\\/]npm[\\/][^\\/]+[\\/]/;
+
 /** Finds and reads modules as Deno does. */
 const AS_DENO_DOES: esbuild.Plugin = {
   name: "deno",
   setup(build) {
+    /** The files of packages, by the names that they go by in the bundle. */
+    const files = new Map<string, string>();
+    const fileOf = (path: string) => files.get(path) ?? path;
     build.onResolve({ filter: /.*/ }, ({ path, importer, kind }) => {
       if (kind === "entry-point") return { path: join(ROOT, path) };
       if (isBuiltin(path)) {
@@ -36,9 +42,13 @@ const AS_DENO_DOES: esbuild.Plugin = {
           : { path: name, external: true };
       }
       const url = /^\.\.?\//.test(path)
-        ? new URL(path, toFileUrl(importer))
+        ? new URL(path, toFileUrl(fileOf(importer)))
         : new URL(import.meta.resolve(path));
-      return { path: fromFileUrl(url) };
+      const file = fromFileUrl(url);
+      if (file.startsWith(ROOT)) return { path: file };
+      const name = file.replace(PACKAGES, "");
+      files.set(name, file);
+      return { path: name, namespace: "npm" };
     });
     // What a CommonJS module requires has to be imported by a module.
     build.onLoad(
@@ -46,7 +56,7 @@ const AS_DENO_DOES: esbuild.Plugin = {
       ({ path }) => ({ contents: `export * from "${path}";` }),
     );
     build.onLoad({ filter: /.*/ }, async ({ path, with: attributes }) => ({
-      contents: await Deno.readFile(path),
+      contents: await Deno.readFile(fileOf(path)),
       loader: loaderOf(path, attributes.type),
     }));
   },
@@ -72,6 +82,8 @@ export async function bundle(): Promise<void> {
       // What names a Worker's module relative to its own counts from two folders below the top, as in the source.
       chunkNames: "src/chunks/[name]-[hash]",
       bundle: true,
+      // Modules are named as they lie in the source: the executable is the same wherever it was built.
+      absWorkingDir: ROOT,
       splitting: entry === "main.ts",
       format: "esm",
       platform: "neutral",

@@ -103,6 +103,17 @@ async function use(
 }
 
 Deno.test({
+  name: "the executable does not name the folder that it was built in",
+  ignore: EXECUTABLE === "" || Deno.build.os === "windows",
+  fn: async () => {
+    // Without its first slash: that is how a bundle would name a module.
+    const folder = new URL("../../", import.meta.url).pathname.slice(1);
+    assertEquals((await run("grep", "-caF", folder, EXECUTABLE)).stdout, "0\n");
+    assertEquals((await run("grep", "-qaF", "src/supervisor/supervisor.ts", EXECUTABLE)).code, 0);
+  },
+});
+
+Deno.test({
   name: "the Debian package is installed, used as its unit starts it, and purged without a trace",
   ignore: EXECUTABLE === "" || !await isRoot() || !await isThere("dpkg") || !await isThere("setpriv") ||
     (await run("dpkg-query", "--show", "pollux")).code === 0,
