@@ -47,9 +47,7 @@ export class ControlReader {
    * @throws {SyntaxError} These are no messages.
    */
   push(bytes: Uint8Array): ControlMessage[] {
-    const all = new Uint8Array(this.#bytes.length + bytes.length);
-    all.set(this.#bytes);
-    all.set(bytes, this.#bytes.length);
+    const all = this.#bytes.length === 0 ? bytes : joined(this.#bytes, bytes);
     const messages: ControlMessage[] = [];
     let at = 0;
     for (;;) {
@@ -58,7 +56,7 @@ export class ControlReader {
         if (all.length - at > HEAD_BYTES_MAX) throw new SyntaxError("a head without end");
         break;
       }
-      const head = new TextDecoder().decode(all.subarray(at, lf));
+      const head = textOf(all.subarray(at, lf));
       const match = /^([A-Z]) ([0-9]+) ([0-9]+)$/.exec(head);
       if (match === null) throw new SyntaxError(`no head of a message: ${JSON.stringify(head)}`);
       const end = lf + 1 + Number(match[3]);
@@ -98,6 +96,15 @@ function exitOf(status: number): ScriptExit {
   return { code: 128 + signal, signal: `SIG${names.at(signal - 1) ?? signal}` };
 }
 
+function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
+  const all = new Uint8Array(a.length + b.length);
+  all.set(a);
+  all.set(b, a.length);
+  return all;
+}
+
+const decoder = new TextDecoder();
+
 function textOf(bytes: Uint8Array): string {
-  return new TextDecoder().decode(bytes);
+  return decoder.decode(bytes);
 }

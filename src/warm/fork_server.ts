@@ -45,6 +45,9 @@ const BEGUN_BYTES = 12;
 const ROOM_NAME = "POLLUX_WARM";
 const ROOM_BYTES = 12_288;
 
+/** How much of what it says is read at once, in bytes. */
+const CONTROL_BYTES = 65_536;
+
 /** Of so many children is kept what was said before their first line was read: more than ever begin at once. */
 const EARLY_MAX = 1024;
 
@@ -231,10 +234,16 @@ export class ForkServer {
   }
 
   async #readControl(): Promise<void> {
-    const reader = new ControlReader();
+    const messages = new ControlReader();
+    // With a buffer of its own: otherwise each of these small messages comes in a new one of 64 KiB.
+    const reader = this.#process.stdout.getReader({ mode: "byob" });
+    let buffer = new Uint8Array(CONTROL_BYTES);
     try {
-      for await (const bytes of this.#process.stdout) {
-        for (const message of reader.push(bytes)) this.#take(message);
+      for (;;) {
+        const { value } = await reader.read(buffer);
+        if (value === undefined || value.length === 0) return;
+        for (const message of messages.push(value)) this.#take(message);
+        buffer = new Uint8Array(value.buffer);
       }
     } catch (error) {
       if (!(error instanceof SyntaxError)) throw error;
@@ -242,6 +251,7 @@ export class ForkServer {
         "error",
         `warm ${this.#spec.kind}: something else wrote to the server (${error.message}), it is ended`,
       );
+      reader.cancel().catch(() => {}); // It fails where it has ended already.
       this.#kill();
     }
   }
