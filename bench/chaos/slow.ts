@@ -77,14 +77,12 @@ async function withCrowd(server: TestServer, name: string, counts: Record<Sloth,
     stdout: "piped",
   }).spawn();
   const lines = crowd.stdout.pipeThrough(new TextDecoderStream()).getReader();
-  const coming = new Good(server);
-  await lines.read();
-  console.log(`${name}\n  while they come: ${await coming.end()}`);
-  const gathered = performance.now();
   const there = new Good(server);
+  await lines.read();
+  const gathered = performance.now();
   await new Promise((resolve) => setTimeout(resolve, DEADLINE_S * 1000 / 2));
   const rss = await residentBytes(server.pid);
-  console.log(`  while they hang: ${await there.end()}`);
+  console.log(`${name}\n  while they come and hang: ${await there.end()}`);
   const going = new Good(server);
   let held = Infinity;
   try {

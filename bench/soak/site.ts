@@ -56,10 +56,9 @@ export function siteFiles(): Record<string, FileSpec> {
  * start, or else the old ones take it over.
  *
  * @param generation Told in each answer's X-Generation, so that a reload can be seen.
- * @param listen Where to.
  */
-export function siteYaml(generation: number, listen = "127.0.0.1:0"): string {
-  return `listen: ${listen}
+export function siteYaml(generation: number): string {
+  return `listen: 127.0.0.1:0
 log: { access: access.log, format: json, level: warn }
 cgi: { max_processes: 8, queue_timeout: 60s, timeout: 60s }
 headers: { X-Generation: "${generation}" }

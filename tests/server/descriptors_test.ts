@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { join } from "@std/path";
 import { eventually } from "../support/deadline.ts";
 import { descriptorCount, hasProgram, outputOf } from "../support/processes.ts";
-import { ask, field, get, isReset, RawClient, textOf } from "../support/raw.ts";
+import { ask, field, get, isReset, RawClient, textOf, UnexpectedEnd } from "../support/raw.ts";
 import { BASIC_YAML, runPollux, TestServer } from "../support/server.ts";
 
 const FILES = {
@@ -74,6 +74,71 @@ Deno.test({
     const { stderr } = await server.stop();
     assertEquals(stderr.match(/accepted on .*Too many open files/g)?.length, 1, stderr);
   },
+});
+
+for (const [loop, signal] of [["script", "SIGUSR2"], ["network", "SIGWINCH"]] as const) {
+  Deno.test({
+    name: `a ${loop} loop that dies while there are no descriptors is replaced by means of the reserve`,
+    // An executable has no other entry.
+    ignore: Deno.env.get("POLLUX") !== undefined,
+    fn: async () => {
+      const entry = "tests/support/mortal_main.ts";
+      const files = { ...FILES, "static/large.bin": new Uint8Array(16 * 1024 * 1024) };
+      await using server = await TestServer.start({ yaml: BASIC_YAML, files, entry, descriptors: 96 });
+      const [, most] = await server.stderrMatch(/enough for ([0-9]+) connections/);
+      assertEquals(textOf(await ask(server, get("/cgi-bin/hello.sh"))), "hello");
+      await server.childless();
+      // A file for each connection is more than there are: the last ones get 503.
+      using clients = new DisposableStack();
+      const statuses: string[] = [];
+      while (statuses.length < Number(most)) {
+        const client = clients.use(await server.connect());
+        await client.send(get("/large.bin"));
+        statuses.push((await client.readUntil("\r\n")).split(" ")[1]);
+      }
+      assertEquals(new Set(statuses), new Set(["200", "503"]), statuses.join());
+
+      server.kill(signal);
+      await server.stderrMatch(new RegExp(`${loop} loop.* died and is replaced`));
+      clients.dispose();
+      await eventually("a script", async () => await statusOf(server, "/cgi-bin/hello.sh") === 200);
+      assertEquals(await statusOf(server, "/a.txt"), 200);
+    },
+  });
+}
+
+/** The status of an answer over a connection of its own; null: there is none. */
+async function statusOf(server: TestServer, path: string): Promise<number | null> {
+  try {
+    using client = await server.connect();
+    return await statusOn(client, path);
+  } catch (error) {
+    if (isReset(error) || error instanceof Deno.errors.ConnectionRefused || error instanceof UnexpectedEnd) {
+      return null;
+    }
+    throw error;
+  }
+}
+
+Deno.test("a reload that needs new loops is refused while clients leave no room for them, and taken when they have gone", async () => {
+  const before = `workers: 4\n${BASIC_YAML}`;
+  await using server = await TestServer.start({ yaml: before, files: FILES, descriptors: 107 });
+  const [, most] = await server.stderrMatch(/enough for ([0-9]+) connections/);
+  const clients = await Promise.all(Array.from({ length: Number(most) }, () => server.connect()));
+  for (const client of clients) assertEquals(await statusOn(client, "/a.txt"), 200);
+  const yaml = `${before}  - { path: /more/, files: ./more }\n`;
+  await Deno.mkdir(join(server.dir, "more"));
+  await Deno.writeTextFile(join(server.dir, "more/b.txt"), "more");
+  await Deno.writeTextFile(join(server.dir, "pollux.yaml"), yaml);
+  server.kill("SIGHUP");
+  await server.stderrMatch(/needs new loops beside the old ones.* and [0-9]+ are left/);
+  for (const client of clients) assertEquals(await statusOn(client, "/a.txt"), 200);
+
+  for (const client of clients) client.close();
+  await eventually("the reload is taken", async () => {
+    server.kill("SIGHUP");
+    return (await ask(server, get("/more/b.txt"))).status === 200;
+  });
 });
 
 Deno.test("with too few descriptors for its loops the program says how many it needs, and ends with 1", async () => {

@@ -38,6 +38,8 @@ export interface ServerOptions {
   readonly redirections?: string;
   /** How many descriptors it may have; otherwise as many as this process. */
   readonly descriptors?: number;
+  /** What is run in place of main.ts, by its path in the repository; not of an executable. */
+  readonly entry?: string;
 }
 
 /** With the environment variable WARM, `python` or `perl`, every cgi route is `warm`: the tests hold for these as well. */
@@ -168,6 +170,7 @@ async function spawn(options: ServerOptions, dir: string): Promise<Deno.ChildPro
     await Deno.writeTextFile(join(dir, "pollux.yaml"), warmed(options.yaml.replaceAll("{dir}", dir)));
   }
   const command = (await commandLine()).flat();
+  if (options.entry !== undefined) command.splice(-1, 1, join(REPOSITORY, options.entry));
   const { descriptors } = options;
   const limit = descriptors === undefined
     ? []
