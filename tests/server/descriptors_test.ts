@@ -88,15 +88,13 @@ for (const [loop, signal] of [["script", "SIGUSR2"], ["network", "SIGWINCH"]] as
       const [, most] = await server.stderrMatch(/enough for ([0-9]+) connections/);
       assertEquals(textOf(await ask(server, get("/cgi-bin/hello.sh"))), "hello");
       await server.childless();
-      // A file for each connection is more than there are: the last ones get 503.
+      // A file for each connection is more than there are: the last ones get 503, or wait.
       using clients = new DisposableStack();
-      const statuses: string[] = [];
-      while (statuses.length < Number(most)) {
+      for (let i = 0; i < Number(most); i++) {
         const client = clients.use(await server.connect());
         await client.send(get("/large.bin"));
-        statuses.push((await client.readUntil("\r\n")).split(" ")[1]);
       }
-      assertEquals(new Set(statuses), new Set(["200", "503"]), statuses.join());
+      await server.stderrMatch(/Too many open files/);
 
       server.kill(signal);
       await server.stderrMatch(new RegExp(`${loop} loop.* died and is replaced`));
