@@ -9,21 +9,12 @@
 
 import type { Link } from "../chain.ts";
 import type { Limits, LogLevel, Timeouts } from "../config/config.ts";
-import { ContentCutShort, ExchangeAborted, type Peer, type Reply, type Source } from "../handlers/handler.ts";
-import { CHUNK_END, encodeChunkHead, LAST_CHUNK } from "../http/chunked.ts";
+import { ContentCutShort, ExchangeAborted, type Peer, type Reply } from "../handlers/handler.ts";
 import { preparedResponse } from "../handlers/prepared.ts";
 import { HttpError } from "../http/error.ts";
 import { type Framing, isPersistent } from "../http/framing.ts";
 import type { HeadReader, ParsedHead } from "../http/head.ts";
-import {
-  decideFraming,
-  encodeResponseHead,
-  measureResponseHead,
-  type PreparedResponse,
-  type ResponseFraming,
-  type ResponseHead,
-  writeResponseHead,
-} from "../http/response.ts";
+import { decideFraming, type PreparedResponse, type ResponseFraming } from "../http/response.ts";
 import { readProxyHeader } from "../http/proxy_protocol.ts";
 import { logBug } from "../observe/bug.ts";
 import type { Logger } from "../observe/logger.ts";
@@ -40,6 +31,7 @@ import type { HeadReaders } from "./head_readers.ts";
 import { Input, type InputListener } from "./input.ts";
 import { Output, type WriteWaiter } from "./output.ts";
 import { peerBehind } from "./peer.ts";
+import { gatherReply, isSource, sendRaw, sendReply, writeHead } from "./send.ts";
 import { Event, State, type StateName, STATES, step } from "./states.ts";
 
 /** A connection, as of `Deno.Conn`. */
@@ -154,7 +146,6 @@ export class Client implements Deadline, ExchangeClient, InputListener, WriteWai
   #goneDeadlineMs = Infinity;
   /** The answer to a head that did not come, written while the read of it still waits. */
   #lateRefusal: Promise<void> | null = null;
-  #frame: Uint8Array<ArrayBuffer> | null = null;
 
   /**
    * Takes a connection over; nothing is read before `serve`.
@@ -530,7 +521,6 @@ export class Client implements Deadline, ExchangeClient, InputListener, WriteWai
     this.#step(Event.sent);
     this.#step(Event.next);
     this.#exchange = null;
-    this.#frame = null;
     this.input.release();
     this.#goneDeadlineMs = Infinity;
   }
@@ -621,23 +611,9 @@ export class Client implements Deadline, ExchangeClient, InputListener, WriteWai
 
   /** Whether the whole answer could be gathered, and nothing is left to do for its request. */
   #gatherReply(exchange: ClientExchange, reply: Reply, framing: ResponseFraming): boolean {
-    const { body } = reply;
-    if (
-      !exchange.clientBody.isComplete ||
-      (body !== null && !(body instanceof Uint8Array))
-    ) {
-      return false;
-    }
-    const content = framing.hasBody && body !== null ? body : NOTHING;
-    const head = this.#responseHead(exchange, reply, framing);
-    const headBytes = measureResponseHead(head);
-    const place = this.#output.reserve(headBytes + content.length);
-    if (place === null) return false;
-    writeResponseHead(head, place.buffer, place.offset);
-    place.buffer.set(content, place.offset + headBytes);
-    this.#output.advance(headBytes + content.length);
+    if (!exchange.clientBody.isComplete) return false;
+    if (!gatherReply(this.#output, exchange, reply, framing, this.#host.date())) return false;
     this.#step(Event.send);
-    exchange.sentBytes = content.length;
     this.#note(exchange, reply, this.#host.clock.coarseMs);
     return true;
   }
@@ -850,7 +826,7 @@ export class Client implements Deadline, ExchangeClient, InputListener, WriteWai
       keepAlive: false,
     });
     const { status, fields, moreFields } = reply;
-    await this.#writeHead({ status, fields, moreFields, date: this.#host.date(), framing });
+    await writeHead(this.#output, { status, fields, moreFields, date: this.#host.date(), framing });
     await this.#output.write(framing.hasBody ? content : NOTHING);
     this.#host.metrics.answered(reply.status, 0);
     this.#host.record?.({ ...record, bytes: content.length });
@@ -864,8 +840,8 @@ export class Client implements Deadline, ExchangeClient, InputListener, WriteWai
     try {
       this.#step(Event.send);
       this.#publish();
-      if (source?.raw) await this.#sendRaw(exchange, source);
-      else await this.#send(exchange, reply, framing, source);
+      if (source?.raw) await sendRaw(this.#output, exchange, source);
+      else await sendReply(this.#output, exchange, reply, framing, this.#host.date());
     } catch (error) {
       failure = error;
       this.#host.metrics.add("connectionsLost");
@@ -901,80 +877,6 @@ export class Client implements Deadline, ExchangeClient, InputListener, WriteWai
     // Where no script reads it nobody will, and there is too much of it to be dropped.
     if (!exchange.isDelegated && exchange.clientBody.isLongerThan(DISCARD_BYTES_MAX)) return false;
     return isPersistent(exchange.head);
-  }
-
-  async #send(
-    exchange: ClientExchange,
-    reply: Reply,
-    framing: ResponseFraming,
-    source: Source | null,
-  ): Promise<void> {
-    await this.#writeHead(this.#responseHead(exchange, reply, framing));
-    if (source !== null && framing.hasBody) return await this.#sendSource(exchange, source, framing);
-    const { body } = reply;
-    const content = framing.hasBody && body instanceof Uint8Array ? body : NOTHING;
-    await this.#output.write(content);
-    exchange.sentBytes = content.length;
-  }
-
-  #responseHead(exchange: ClientExchange, reply: Reply, framing: ResponseFraming): ResponseHead {
-    const { status, reason, moreFields } = reply;
-    const fields = exchange.responseFields(reply);
-    return { status, reason, fields, moreFields, date: reply.date ?? this.#host.date(), framing };
-  }
-
-  /** Gathers a head; only one that does not fit behind what is gathered has to wait. */
-  async #writeHead(head: ResponseHead): Promise<void> {
-    const bytes = measureResponseHead(head);
-    const place = this.#output.reserve(bytes);
-    if (place === null) return await this.#output.write(encodeResponseHead(head));
-    writeResponseHead(head, place.buffer, place.offset);
-    this.#output.advance(bytes);
-  }
-
-  async #sendSource(exchange: ClientExchange, source: Source, framing: ResponseFraming): Promise<void> {
-    const announced = framing.contentLength;
-    while (true) {
-      const next = source.read();
-      if (next instanceof Promise && source.isPrompt !== true && this.#output.pendingBytes > 0) {
-        // What the script has said goes out before it is waited for again. Should it fail meanwhile, that is heard below.
-        next.catch(() => {});
-        await this.#output.flush();
-      }
-      const bytes = next instanceof Promise ? await next : next;
-      if (this.isDestroyed) throw new ExchangeAborted("clientGone");
-      if (bytes === null) break;
-      if (announced !== null && exchange.sentBytes + bytes.length > announced) {
-        throw new RangeError(`content beyond its length of ${announced}`);
-      }
-      if (framing.chunked) await this.#sendChunk(bytes);
-      else await this.#output.write(bytes);
-      exchange.sentBytes += bytes.length;
-    }
-    if (announced !== null && exchange.sentBytes < announced) {
-      throw new RangeError(`content of ${exchange.sentBytes} bytes, not ${announced}`);
-    }
-    if (framing.chunked) this.#output.append(LAST_CHUNK);
-    await this.#output.flush();
-  }
-
-  async #sendRaw(exchange: ClientExchange, source: Source): Promise<void> {
-    for (let bytes = await source.read(); bytes !== null; bytes = await source.read()) {
-      await this.#output.write(bytes);
-      exchange.sentBytes += bytes.length;
-    }
-    await this.#output.flush();
-  }
-
-  /** One chunk in one write: a copy is cheaper than another system call. */
-  async #sendChunk(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
-    const head = encodeChunkHead(bytes.length);
-    const length = head.length + bytes.length + CHUNK_END.length;
-    if (this.#frame === null || this.#frame.length < length) this.#frame = new Uint8Array(length);
-    this.#frame.set(head);
-    this.#frame.set(bytes, head.length);
-    this.#frame.set(CHUNK_END, head.length + bytes.length);
-    await this.#output.write(this.#frame.subarray(0, length));
   }
 
   async #discard(exchange: ClientExchange): Promise<boolean> {
@@ -1034,10 +936,6 @@ const NOTHING = new Uint8Array(0);
 const CRLF = [0x0d, 0x0a];
 const NO_BODY: Framing = { kind: "none" };
 const CONTINUE = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
-
-function isSource(body: Reply["body"]): body is Source {
-  return body !== null && !(body instanceof Uint8Array);
-}
 
 function isConnectionError(error: unknown): boolean {
   return error instanceof ExchangeAborted || error instanceof Deno.errors.BrokenPipe ||

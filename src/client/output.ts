@@ -201,6 +201,11 @@ export class Output {
     if (this.#rest !== null) this.#fail(makeError());
   }
 
+  /** Throws what further writes fail with, if they do. */
+  assertWanted(): void {
+    if (this.#abandoned !== null) throw this.#abandoned();
+  }
+
   /**
    * The deadline has come: whether the write under way is to be given up.
    *
