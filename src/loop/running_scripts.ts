@@ -8,6 +8,9 @@
 /** More script loops than this at once are never counted apart: each is one reload whose scripts still run. */
 const SLOTS = 64;
 
+/** Where it stands how many slots were ever taken: each start looks at those, and most servers have one or two. */
+const REACH = 2 * SLOTS;
+
 /** One loop's view of the memory that all script loops share; each counts in a slot of its own. */
 export class RunningScripts {
   readonly #slots: Int32Array;
@@ -24,9 +27,9 @@ export class RunningScripts {
     this.#own = slot;
   }
 
-  /** Memory for all loops. In each slot: the number of scripts, and whether it is taken. */
+  /** Memory for all loops. In each slot: the number of scripts, and whether it is taken; behind them `REACH`. */
   static memory(): SharedArrayBuffer {
-    return new SharedArrayBuffer(4 * 2 * SLOTS);
+    return new SharedArrayBuffer(4 * (REACH + 1));
   }
 
   /** Takes a free slot for a loop; the last one where there is none. */
@@ -35,6 +38,7 @@ export class RunningScripts {
     let slot = 0;
     while (slot < SLOTS - 1 && slots[SLOTS + slot] !== 0) slot++;
     slots[SLOTS + slot] = 1;
+    Atomics.store(slots, REACH, Math.max(slots[REACH], slot + 1));
     return slot;
   }
 
@@ -53,7 +57,8 @@ export class RunningScripts {
   /** How many run in all other loops. */
   elsewhere(): number {
     let sum = 0;
-    for (let slot = 0; slot < SLOTS; slot++) {
+    const reach = Atomics.load(this.#slots, REACH);
+    for (let slot = 0; slot < reach; slot++) {
       if (slot !== this.#own) sum += Atomics.load(this.#slots, slot);
     }
     return sum;

@@ -222,6 +222,14 @@ const TELL_END_MS = 20;
 /** Output that is kept back is less than this, in bytes: more of it is on its way, and worth a message of its own. */
 const HELD_BYTES_MAX = 16_384;
 
+/** Output below this is copied into its message, in bytes: to transfer a buffer costs as much as to copy 6 KiB. */
+const COPIED_BYTES_MAX = 4096;
+
+/** What of output's memory goes with its message. */
+function transferable(bytes: Uint8Array<ArrayBuffer>): Transferable[] {
+  return bytes.length < COPIED_BYTES_MAX ? [] : [bytes.buffer];
+}
+
 /** What goes to a network loop: in a hurry, or together with what is. */
 class Outbox {
   readonly #port: MessagePort;
@@ -457,7 +465,7 @@ class HostedRun {
       this.#unconsumedBytes += windowCost(bytes.length);
       const isKept = messages === 1 && bytes.length < HELD_BYTES_MAX && !this.#host.isAlone();
       if (isKept) this.#holdOutput(bytes);
-      else this.#post({ kind: "output", id: this.#id, bytes, heldMs: 0 }, [bytes.buffer]);
+      else this.#post({ kind: "output", id: this.#id, bytes, heldMs: 0 }, transferable(bytes));
       if (this.#unconsumedBytes >= WINDOW_BYTES) {
         this.#roomForOutput = Promise.withResolvers();
         await this.#roomForOutput.promise;
@@ -472,7 +480,7 @@ class HostedRun {
     this.#postWithin(
       HELD_MS,
       () => ({ kind: "output", id: this.#id, bytes, heldMs: performance.now() - sinceMs }),
-      [bytes.buffer],
+      transferable(bytes),
     );
   }
 

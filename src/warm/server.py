@@ -708,7 +708,7 @@ def mark(room, marks):
 
 
 def put_environment(job):
-    """As `os.environb` would, which takes five times as long: it checks, and encodes, what is bytes already."""
+    """As `os.environb` would, which checks, and encodes, what is bytes already."""
     known = os.environ._data
     for name in known:
         os.unsetenv(name)
