@@ -233,8 +233,10 @@ function kill(pid: number): void {
   }
 }
 
-/** What a leak of so little a script would come to in a wave; what the heap differs by is less. */
+/** A leak of so little a script shows in each wave; what the heap and its collector differ by does not. */
 const KEPT_BYTES_A_SCRIPT_MAX = 48 * 1024;
+/** So many waves may be needed to tell the two apart. */
+const WAVES_MAX = 8;
 
 Deno.test("500 scripts asked for at once: 32 run, all are answered, and everything is as before, time and again", async () => {
   await using server = await TestServer.start({
@@ -249,7 +251,9 @@ Deno.test("500 scripts asked for at once: 32 run, all are answered, and everythi
   let most = 0;
   const descriptors: number[] = [];
   const resident: number[] = [];
-  for (let wave = 0; wave < 3; wave++) {
+  const growth = () => (resident.at(-1) ?? 0) - (resident.at(-2) ?? 0);
+  const keeps = () => isLinux && growth() >= scripts * KEPT_BYTES_A_SCRIPT_MAX;
+  for (let wave = 0; wave < 3 || (keeps() && wave < WAVES_MAX); wave++) {
     let isOver = false;
     const watch = (async () => {
       while (!isOver) {
@@ -279,6 +283,5 @@ Deno.test("500 scripts asked for at once: 32 run, all are answered, and everythi
   assert(most > 1 && most <= 32, `${most} at once`);
   if (!isLinux) return;
   assertMatch(await outputOf("ps", ["-o", "stat=", "-p", String(server.pid)]), /^[^Z]/);
-  const [, second, third] = resident;
-  assert(third - second < scripts * KEPT_BYTES_A_SCRIPT_MAX, `${resident} bytes after each wave`);
+  assert(!keeps(), `${resident} bytes after each wave`);
 });
