@@ -29,7 +29,7 @@ Deno.test("RemoteVerifier answers 503 where the password loop says nothing in ti
 
 Deno.test("RemoteVerifier answers 503 where too many wait already", async () => {
   const { port, close } = loop(true);
-  const verifier = new RemoteVerifier(port);
+  const verifier = new RemoteVerifier(port, 500);
   const ask = () => verifier.verify("good", "hash");
   const waiting = [];
   let refused: unknown = null;
