@@ -107,7 +107,8 @@ async function write(report: Report, isForDocs: boolean): Promise<void> {
   await Deno.mkdir(folder, { recursive: true });
   const json = `${folder}/performance.json`;
   await Deno.writeTextFile(json, JSON.stringify(report, null, 2) + "\n");
-  await Deno.writeTextFile(`${folder}/performance.svg`, toSvg(report));
+  const picture = `${folder}/performance.svg`;
+  await Deno.writeTextFile(picture, toSvg(report));
   const table = toMarkdown(report);
   if (!isForDocs) return console.log(`\n${table}`);
   const page = `${folder}/performance.md`;
@@ -116,7 +117,7 @@ async function write(report: Report, isForDocs: boolean): Promise<void> {
   const after = rest?.split(END)[1];
   if (after === undefined) throw new Error(`${page} has no place for the figures`);
   await Deno.writeTextFile(page, `${before}${BEGIN}\n\n${PICTURE}\n\n${table}\n\n${END}${after}`);
-  await output(Deno.execPath(), "fmt", "--quiet", page, json);
+  await output(Deno.execPath(), "fmt", "--quiet", page, json, picture);
   console.log(`\n${page} is written`);
 }
 
