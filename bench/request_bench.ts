@@ -9,6 +9,7 @@
 
 import { Changes } from "../src/cache/changes.ts";
 import { Client, type ClientHost } from "../src/client/client.ts";
+import { PEER } from "../src/client/client_fixture.ts";
 import { loadConfig } from "../src/config/load.ts";
 import { Service } from "../src/loop/service.ts";
 import { Batch } from "../src/observe/batch.ts";
@@ -74,15 +75,6 @@ const host: ClientHost = {
   identify: () => true,
   over() {},
 };
-const peer = {
-  address: "192.0.2.1",
-  port: 1,
-  localAddress: "192.0.2.2",
-  localPort: 80,
-  scheme: "http",
-  host: null,
-} as const;
-
 const encoder = new TextEncoder();
 const SMALL = encoder.encode("GET /1k.html HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n");
 const BROWSER = encoder.encode(
@@ -108,7 +100,7 @@ async function thousand(request: Uint8Array<ArrayBuffer>): Promise<void> {
     close() {},
   };
   const { promise, resolve } = Promise.withResolvers<void>();
-  new Client(connection, peer, 0, { ...host, over: () => resolve() }).serve();
+  new Client(connection, PEER, 0, { ...host, over: () => resolve() }).serve();
   await promise;
 }
 

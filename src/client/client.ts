@@ -12,7 +12,7 @@ import type { Limits, LogLevel, Timeouts } from "../config/config.ts";
 import { ContentCutShort, ExchangeAborted, type Peer, type Reply } from "../handlers/handler.ts";
 import { preparedResponse } from "../handlers/prepared.ts";
 import { HttpError } from "../http/error.ts";
-import { type Framing, isPersistent } from "../http/framing.ts";
+import { isPersistent } from "../http/framing.ts";
 import type { HeadReader, ParsedHead } from "../http/head.ts";
 import { decideFraming, type PreparedResponse, type ResponseFraming } from "../http/response.ts";
 import { readProxyHeader } from "../http/proxy_protocol.ts";
@@ -25,7 +25,7 @@ import type { Clock, Deadline } from "../time/clock.ts";
 import type { AddressSet } from "../route/access.ts";
 import { isShortage } from "../shortage.ts";
 import type { Answerer } from "./answerer.ts";
-import { type BodyLimits, ClientBody } from "./body.ts";
+import type { BodyLimits } from "./body.ts";
 import { ClientExchange, type ExchangeClient } from "./exchange.ts";
 import type { HeadReaders } from "./head_readers.ts";
 import { Input, type InputListener } from "./input.ts";
@@ -125,7 +125,6 @@ export class Client implements Deadline, ExchangeClient, InputListener, WriteWai
   readonly #output: Output;
   /** What has read a part of a head; null: nothing of one has come. */
   #reader: HeadReader | null = null;
-  #noBody: ClientBody | null = null;
   #state: number = State.READ_REQ;
   #publishedState: number | null = null;
   #exchange: ClientExchange | null = null;
@@ -167,11 +166,6 @@ export class Client implements Deadline, ExchangeClient, InputListener, WriteWai
   /** Milliseconds of the clock. */
   now(): number {
     return this.#host.clock.now();
-  }
-
-  /** The body of a request that has none. */
-  get noBody(): ClientBody {
-    return this.#noBody ??= new ClientBody(this.input, NO_BODY, false, this.bodyLimits, this);
   }
 
   /** Where it stands. */
@@ -934,7 +928,6 @@ export class Client implements Deadline, ExchangeClient, InputListener, WriteWai
 
 const NOTHING = new Uint8Array(0);
 const CRLF = [0x0d, 0x0a];
-const NO_BODY: Framing = { kind: "none" };
 const CONTINUE = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
 
 function isConnectionError(error: unknown): boolean {

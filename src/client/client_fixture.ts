@@ -6,7 +6,7 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { Config, Limits, Route, Site, Timeouts } from "../config/config.ts";
-import type { Exchange, Handler, Outcome, Reply, Source } from "../handlers/handler.ts";
+import type { Exchange, Handler, Outcome, Peer, Reply, Source } from "../handlers/handler.ts";
 import { Metrics } from "../observe/metrics.ts";
 import type { AccessRecord } from "../observe/record.ts";
 import { AddressSet } from "../route/access.ts";
@@ -35,6 +35,16 @@ export const TIMEOUTS: Timeouts = {
   keepAliveMs: 60_000,
   writeMs: 30_000,
   shutdownMs: 30_000,
+};
+
+/** Who is at the other end. */
+export const PEER: Peer = {
+  address: "192.0.2.1",
+  port: 1,
+  localAddress: "192.0.2.2",
+  localPort: 80,
+  scheme: "http",
+  host: null,
 };
 
 /** The contract's `client_gone`. */
@@ -129,15 +139,7 @@ export class Bench {
       unacknowledgedBytes: null,
       over: () => over.resolve(),
     };
-    const peer = {
-      address: "192.0.2.1",
-      port: 1,
-      localAddress: "192.0.2.2",
-      localPort: 80,
-      scheme: "http",
-      host: null,
-    } as const;
-    this.client = new Client(this.connection, peer, 0, host);
+    this.client = new Client(this.connection, PEER, 0, host);
     this.client.serve();
   }
 

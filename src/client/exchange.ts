@@ -35,8 +35,6 @@ export interface ExchangeClient extends BodyHost {
   readonly isDestroyed: boolean;
   /** Bounds on its bodies. */
   readonly bodyLimits: BodyLimits;
-  /** The body of a request that has none: it has no state, so one is enough. */
-  readonly noBody: ClientBody;
   /** An id that no other request of this server has. */
   nextRequestId(): string;
   /** Who asks, trusted proxies seen through. */

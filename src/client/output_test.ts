@@ -1,19 +1,12 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { Metrics } from "../observe/metrics.ts";
 import { ManualClock } from "../time/clock.ts";
+import { PEER } from "./client_fixture.ts";
 import { FakeConnection } from "./connection_fixture.ts";
 import { Output } from "./output.ts";
 
 const TERM_MS = 30_000;
 const GIVEN_UP = new Error("given up");
-const PEER = {
-  address: "192.0.2.1",
-  port: 1,
-  localAddress: "192.0.2.2",
-  localPort: 80,
-  scheme: "http",
-  host: null,
-} as const;
 
 /** A write to a client whose socket is full, and what the system says that it holds for it. */
 class StuckWrite {
