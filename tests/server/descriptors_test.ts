@@ -83,16 +83,22 @@ for (const [loop, signal] of [["script", "SIGUSR2"], ["network", "SIGWINCH"]] as
     ignore: Deno.env.get("POLLUX") !== undefined,
     fn: async () => {
       const entry = "tests/support/mortal_main.ts";
-      const files = { ...FILES, "static/large.bin": new Uint8Array(16 * 1024 * 1024) };
+      const files = {
+        ...FILES,
+        "static/large.bin": new Uint8Array(16 * 1024 * 1024),
+        "cgi-bin/wait.sh": "#!/bin/sh\nexec sleep 600\n",
+      };
       await using server = await TestServer.start({ yaml: BASIC_YAML, files, entry, descriptors: 96 });
-      const [, most] = await server.stderrMatch(/enough for ([0-9]+) connections/);
+      const [, most, scripts] = await server.stderrMatch(
+        /enough for ([0-9]+) connections.* and ([0-9]+) scripts/,
+      );
       assertEquals(textOf(await ask(server, get("/cgi-bin/hello.sh"))), "hello");
       await server.childless();
-      // A file for each connection is more than there are: the last ones get 503, or wait.
+      // All scripts at once, and a file for each other connection, is more than there are: the last ones get 503, or wait.
       using clients = new DisposableStack();
       for (let i = 0; i < Number(most); i++) {
         const client = clients.use(await server.connect());
-        await client.send(get("/large.bin"));
+        await client.send(get(i < Number(scripts) ? "/cgi-bin/wait.sh" : "/large.bin"));
       }
       await server.stderrMatch(/Too many open files/);
 
