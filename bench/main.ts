@@ -14,7 +14,6 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { costLine, type Report, toMarkdown, toSvg, verdictLine } from "./report.ts";
 import { measure, type Result } from "./row.ts";
-import { startBareLoop } from "./servers.ts";
 import { makeSite } from "./site.ts";
 import { type Bench, type Field, startField, SUITES } from "./suites.ts";
 import { find, output } from "./usage.ts";
@@ -43,7 +42,7 @@ async function main(args: string[]): Promise<void> {
   const skipped: string[] = [];
   const site = await makeSite();
   try {
-    const field = await startField(site, () => startBareLoop(site));
+    const field = await startField(site);
     try {
       const executable = await fileOr(`${ROOT}dist/pollux`, null);
       for (const suite of only) {
@@ -85,8 +84,8 @@ async function main(args: string[]): Promise<void> {
   await write(report, flags.for === "docs");
 }
 
-async function stopAll({ pollux, bare, nginx, lighttpd }: Field): Promise<void> {
-  for (const server of [pollux, bare, nginx, lighttpd]) await server?.[Symbol.asyncDispose]();
+async function stopAll(field: Field): Promise<void> {
+  for (const server of Object.values(field)) await server?.[Symbol.asyncDispose]();
 }
 
 async function fileOr<Other>(path: string, other: Other): Promise<string | Other> {

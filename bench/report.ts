@@ -54,7 +54,7 @@ export function costLine({ figures }: Result): string | null {
   return costs.length === 0 ? null : `  CPU µs a request: ${costs.join(", ")}`;
 }
 
-/** The table in Markdown. */
+/** The goals in Markdown, and what all contenders reached beside one another. */
 export function toMarkdown(report: Report): string {
   const rows = report.results.flatMap(({ verdicts }) => verdicts);
   const met = rows.filter(({ isMet }) => isMet).length;
@@ -78,7 +78,26 @@ export function toMarkdown(report: Report): string {
     );
   }
   if (report.skipped.length > 0) lines.push("", `Not measured: ${report.skipped.join("; ")}.`);
+  lines.push("", "All that took part, in requests a second (medians):", "", ...crowdTable(report.results));
   return lines.join("\n");
+}
+
+/** A line for each row that compares several servers. */
+function crowdTable(results: readonly Result[]): string[] {
+  const rows = results.flatMap(({ title, figures }) => {
+    const rates = Object.entries(figures).flatMap(([name, { "req/s": rate }]) =>
+      rate === undefined ? [] : [[name, figure(rate.median)] as const]
+    );
+    return rates.length < 3 ? [] : [{ title, rates: new Map(rates) }];
+  });
+  const names = [...new Set(rows.flatMap(({ rates }) => [...rates.keys()]))];
+  return [
+    `| work | ${names.join(" | ")} |`,
+    `| --- |${" --: |".repeat(names.length)}`,
+    ...rows.map(({ title, rates }) =>
+      `| ${title} | ${names.map((name) => rates.get(name) ?? "").join(" | ")} |`
+    ),
+  ];
 }
 
 /** How far each goal is reached: a bar to the line of 1 or beyond. */

@@ -1,12 +1,12 @@
 /**
- * Pollux and its peers, started on the same site, each with an access log in a file, as they come by default.
+ * Starts Pollux and the yardsticks of its own runtime, and what is told its port.
  *
  * @module
  */
 
 import type { Target } from "./load.ts";
 import type { BenchSite } from "./site.ts";
-import { childrenOf, find, output } from "./usage.ts";
+import { childrenOf } from "./usage.ts";
 
 /** A server that runs. */
 export interface Server extends Target, AsyncDisposable {}
@@ -47,11 +47,14 @@ export async function startPollux(
   return await startListening(command, `${site.dir}/${name}.log`);
 }
 
-/** The bare loop. */
-export async function startBareLoop(site: BenchSite): Promise<Server> {
-  const script = new URL("bare_loop.ts", import.meta.url).pathname;
+/** The bare loop, or the runtime's own server. */
+export async function startYardstick(
+  site: BenchSite,
+  script: "bare_loop.ts" | "deno_serve.ts",
+): Promise<Server> {
   const flags = ["--no-prompt", "--allow-net", "--allow-read"];
-  const command = [Deno.execPath(), "run", ...flags, script, `${site.files}/1k.html`];
+  const path = new URL(script, import.meta.url).pathname;
+  const command = [Deno.execPath(), "run", ...flags, path, `${site.files}/1k.html`];
   return await startListening(command, "/dev/null");
 }
 
@@ -79,7 +82,7 @@ async function startListening(command: string[], log: string): Promise<Server> {
 }
 
 /** Starts what has to be told its port, and waits until it answers. */
-async function startOn(port: number, program: string, args: string[]): Promise<Server> {
+export async function startOn(port: number, program: string, args: string[]): Promise<Server> {
   const child = new Deno.Command(program, { args, stdin: "null", stdout: "null", stderr: "null" }).spawn();
   await answering(port);
   const children = await childrenOf(child.pid);
@@ -107,114 +110,8 @@ async function answering(port: number): Promise<void> {
   }
 }
 
-function freePort(): number {
+/** A port of the loopback address that is free now. */
+export function freePort(): number {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   return listener.addr.port;
-}
-
-/** nginx, with fcgiwrap for scripts where that is installed; null where it is not. */
-export async function startNginx(site: BenchSite, workers: number): Promise<Server | null> {
-  const nginx = await find("nginx");
-  if (nginx === null) return null;
-  const dir = `${site.dir}/nginx-${workers}`;
-  await Deno.mkdir(dir);
-  const fcgiwrap = await find("fcgiwrap");
-  const port = freePort();
-  const isRoot = (await output("id", "-u")).trim() === "0";
-  await Deno.writeTextFile(
-    `${dir}/nginx.conf`,
-    `${isRoot ? "user root;\n" : ""}worker_processes ${workers};
-daemon off;
-pid ${dir}/pid;
-error_log ${dir}/error.log;
-events { worker_connections 4096; }
-http {
-  types { text/html html; application/octet-stream bin; }
-  charset utf-8;
-  access_log ${dir}/access.log combined;
-  sendfile on;
-  tcp_nopush on;
-  keepalive_requests 1000000000;
-  gzip on;
-  client_max_body_size 0;
-  client_body_temp_path ${dir}/body;
-  proxy_temp_path ${dir}/proxy;
-  fastcgi_temp_path ${dir}/fastcgi;
-  uwsgi_temp_path ${dir}/uwsgi;
-  scgi_temp_path ${dir}/scgi;
-  server {
-    listen 127.0.0.1:${port} backlog=4096;
-    root ${site.files};
-    location /cgi-bin/ {
-      gzip off;
-      root ${site.dir};
-      fastcgi_pass unix:${dir}/fcgiwrap.sock;
-      fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name;
-      fastcgi_param SCRIPT_NAME $fastcgi_script_name;
-      fastcgi_param QUERY_STRING $query_string;
-      fastcgi_param REQUEST_METHOD $request_method;
-      fastcgi_param CONTENT_TYPE $content_type;
-      fastcgi_param CONTENT_LENGTH $content_length;
-      fastcgi_param REQUEST_URI $request_uri;
-      fastcgi_param SERVER_PROTOCOL $server_protocol;
-      fastcgi_param GATEWAY_INTERFACE CGI/1.1;
-      fastcgi_param SERVER_SOFTWARE nginx;
-      fastcgi_param REMOTE_ADDR $remote_addr;
-      fastcgi_param SERVER_NAME $server_name;
-      fastcgi_param SERVER_PORT $server_port;
-    }
-  }
-}
-`,
-  );
-  const wrap = fcgiwrap === null ? null : new Deno.Command(fcgiwrap, {
-    args: ["-c", "32", "-s", `unix:${dir}/fcgiwrap.sock`],
-    stdin: "null",
-    stdout: "null",
-    stderr: "null",
-  }).spawn();
-  const server = await startOn(port, nginx, ["-p", dir, "-c", `${dir}/nginx.conf`]);
-  // Its workers outlive it.
-  const wrapPids = wrap === null ? [] : [wrap.pid, ...await childrenOf(wrap.pid)];
-  return {
-    port,
-    pids: [...server.pids, ...wrapPids],
-    async [Symbol.asyncDispose]() {
-      await server[Symbol.asyncDispose]();
-      for (const pid of wrapPids) Deno.kill(pid, "SIGTERM");
-      await wrap?.status;
-    },
-  };
-}
-
-/** lighttpd with mod_cgi; null where it is not installed. */
-export async function startLighttpd(site: BenchSite): Promise<Server | null> {
-  const lighttpd = await find("lighttpd");
-  if (lighttpd === null) return null;
-  const dir = `${site.dir}/lighttpd`;
-  await Deno.mkdir(dir);
-  const port = freePort();
-  await Deno.writeTextFile(
-    `${dir}/lighttpd.conf`,
-    `server.modules = ("mod_alias", "mod_cgi", "mod_accesslog")
-server.bind = "127.0.0.1"
-server.port = ${port}
-server.document-root = "${site.files}"
-server.upload-dirs = ("${dir}")
-server.errorlog = "${dir}/error.log"
-accesslog.filename = "${dir}/access.log"
-server.max-keep-alive-requests = 1000000000
-server.max-connections = 4096
-server.max-fds = 16384
-server.listen-backlog = 4096
-server.stream-request-body = 1
-server.stream-response-body = 1
-mimetype.assign = (".html" => "text/html; charset=utf-8", ".bin" => "application/octet-stream")
-alias.url = ("/cgi-bin/" => "${site.scripts}/")
-$HTTP["url"] =~ "^/cgi-bin/" {
-  cgi.assign = (".py" => "/usr/bin/python3", ".pl" => "/usr/bin/perl", ".sh" => "/bin/sh", ".cgi" => "")
-}
-`,
-  );
-  return await startOn(port, lighttpd, ["-D", "-f", `${dir}/lighttpd.conf`]);
 }

@@ -6,14 +6,8 @@
 
 import { ask, curl, eventDelays, hammer, idle, type Load, type Sample, wrk } from "./load.ts";
 import { type Contender, type Goal, goal, type Row } from "./row.ts";
-import {
-  polluxCommand,
-  polluxConfig,
-  type Server,
-  startLighttpd,
-  startNginx,
-  startPollux,
-} from "./servers.ts";
+import { startApache, startLighttpd, startNginx } from "./peers.ts";
+import { polluxCommand, polluxConfig, type Server, startPollux, startYardstick } from "./servers.ts";
 import { type BenchSite, CROWD } from "./site.ts";
 import { exactCpuMicros, output, usageOf } from "./usage.ts";
 
@@ -23,6 +17,8 @@ export interface Field {
   readonly bare: Server;
   readonly nginx: Server | null;
   readonly lighttpd: Server | null;
+  readonly apache: Server | null;
+  readonly "Deno.serve": Server;
 }
 
 /** What a suite is given. */
@@ -66,16 +62,24 @@ function loaded(bench: Bench, names: readonly (keyof Field)[], load: Omit<Load, 
   });
 }
 
+const EVERYBODY = ["pollux", "nginx", "lighttpd", "Deno.serve"] as const;
+
 async function staticFiles(bench: Bench): Promise<void> {
   const path = "/1k.html";
   const { pollux } = bench.field;
   const load = (more: Partial<Load>): Load => ({ path, clients: 64, seconds: bench.seconds, ...more });
   // Compiled code is what is measured, not its compiling.
-  for (const server of [pollux, bench.field.bare]) await wrk(server, load({ seconds: 3 }));
+  for (const server of [pollux, bench.field.bare, bench.field["Deno.serve"]]) {
+    await wrk(server, load({ seconds: 3 }));
+  }
   for (const clients of [64, 256]) {
+    // Apache turns away what is more than its workers.
     await bench.row({
       title: `1 KiB, keep-alive, ${clients} clients`,
-      contenders: loaded(bench, ["pollux", "bare", "nginx", "lighttpd"], { path, clients }),
+      contenders: loaded(bench, clients === 64 ? [...EVERYBODY, "apache", "bare"] : [...EVERYBODY, "bare"], {
+        path,
+        clients,
+      }),
       goals: [
         goal("req/s", "atLeast", 0.85, "bare"),
         goal("req/s", "atLeast", 1.3, "nginx"),
@@ -86,7 +90,7 @@ async function staticFiles(bench: Bench): Promise<void> {
   }
   await bench.row({
     title: "1 KiB, a connection each, 64 clients",
-    contenders: loaded(bench, ["pollux", "nginx", "lighttpd"], {
+    contenders: loaded(bench, [...EVERYBODY, "apache"], {
       path,
       clients: 64,
       fields: { Connection: "close" },
@@ -109,6 +113,7 @@ async function staticFiles(bench: Bench): Promise<void> {
       ["404", { path: "/missing.html", status: 404 }],
     ] as const
   ) {
+    await wrk(pollux, load({ ...more, seconds: 2 }));
     await bench.row({
       title: `${name} against 200, 64 clients`,
       contenders: [of(name, more), of("200", {})],
@@ -116,6 +121,7 @@ async function staticFiles(bench: Bench): Promise<void> {
     });
   }
   const small = load({ clients: 16 });
+  await hammer(pollux, "HEAD", path, small);
   await bench.row({
     title: "HEAD against GET, 16 clients",
     contenders: ["HEAD", "GET"].map((name) => ({ name, sample: () => hammer(pollux, name, path, small) })),
@@ -162,7 +168,10 @@ async function cgi(bench: Bench): Promise<void> {
       const path = `/cgi-bin/${script}`;
       await bench.row({
         title: `${language} script, ${clients} client${clients === 1 ? "" : "s"}`,
-        contenders: loaded({ ...bench, seconds }, ["pollux", "lighttpd", "nginx"], { path, clients }),
+        contenders: loaded({ ...bench, seconds }, ["pollux", "lighttpd", "nginx", "apache"], {
+          path,
+          clients,
+        }),
         goals: [goal("req/s", "atLeast", 1, "lighttpd")],
       });
     }
@@ -420,8 +429,13 @@ async function loops(bench: Bench): Promise<void> {
 }
 
 /** Starts what runs all the time. */
-export async function startField(site: BenchSite, startBare: () => Promise<Server>): Promise<Field> {
-  const pollux = await startPollux(site, "pollux", polluxConfig(site));
-  const bare = await startBare();
-  return { pollux, bare, nginx: await startNginx(site, 1), lighttpd: await startLighttpd(site) };
+export async function startField(site: BenchSite): Promise<Field> {
+  return {
+    pollux: await startPollux(site, "pollux", polluxConfig(site)),
+    bare: await startYardstick(site, "bare_loop.ts"),
+    nginx: await startNginx(site, 1),
+    lighttpd: await startLighttpd(site),
+    apache: await startApache(site),
+    "Deno.serve": await startYardstick(site, "deno_serve.ts"),
+  };
 }
