@@ -60,6 +60,9 @@ const WHILE: readonly Group[] = [
     "Without a request's number, but for what its request met.",
     [
       "supervisor/loops.ts",
+      "supervisor/network_loop.ts",
+      "supervisor/script_loop.ts",
+      "supervisor/loop_worker.ts",
       "supervisor/trees.ts",
       "supervisor/watcher.ts",
       "loop/listener.ts",

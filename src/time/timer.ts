@@ -55,6 +55,12 @@ export async function within<Value>(promise: Promise<Value>, ms: number): Promis
   }
 }
 
+/** Whether `promise` resolves within `ms` milliseconds; Infinity waits for it. Rejects as it does. */
+export async function isDoneWithin(promise: Promise<unknown>, ms: number): Promise<boolean> {
+  const done = promise.then(() => true);
+  return ms === Infinity ? await done : await within(done, ms) ?? false;
+}
+
 /** Behind all that are due by then. */
 function placeOf(dueMs: number): number {
   let low = 0;

@@ -91,7 +91,7 @@ Deno.test("src/http knows no Deno", () => {
 Deno.test("deno task compile includes the entry of every Worker", () => {
   const { tasks } = JSON.parse(Deno.readTextFileSync(new URL("../deno.json", SOURCE)));
   const included = [...tasks.compile.command.matchAll(/--include (\S+)/g)].map((match) => match[1]);
-  const supervisor = Deno.readTextFileSync(new URL("supervisor/loops.ts", SOURCE));
+  const supervisor = Deno.readTextFileSync(new URL("supervisor/loop_worker.ts", SOURCE));
   const kinds = /type LoopKind = (.*);/.exec(supervisor)?.[1].match(/\w+/g) ?? [];
   assertEquals(included.sort(), kinds.map((kind) => `dist/bundle/src/loop/${kind}.js`).sort());
   const bundled = ENTRIES.filter((entry) => entry !== "main.ts").map((entry) =>
