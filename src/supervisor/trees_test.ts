@@ -88,10 +88,11 @@ Deno.test("endTree() lets a script end by itself within the grace", async () => 
 
 Deno.test("endTree() ends a tree that grows", async () => {
   const grow = "f() { while :; do sleep 60 & sleep 0.01; done; }; f & f & f & echo $$; wait";
-  const tree = await start(grow, 1, { REMOTE_PORT: "grows" });
-  await endTree(trees(), tree, 0, ["REMOTE_PORT=grows"]);
+  const port = `grows${Deno.pid}`;
+  const tree = await start(grow, 1, { REMOTE_PORT: port });
+  await endTree(trees(), tree, 0, [`REMOTE_PORT=${port}`]);
   const left = new Deno.Command("/bin/sh", {
-    args: ["-c", "grep -lzx REMOTE_PORT=grows /proc/[0-9]*/environ 2>/dev/null"],
+    args: ["-c", `grep -lzx REMOTE_PORT=${port} /proc/[0-9]*/environ 2>/dev/null`],
     stdout: "piped",
   }).spawn();
   const [text] = await Promise.all([new Response(left.stdout).text(), left.status]);

@@ -17,6 +17,14 @@ routes:
 
 const SCRIPT = "#!/bin/sh\nprintf 'Content-Type: text/html\\n\\n<!doctype html><title>works</title>'\n";
 
+/** Puts another file in the place of one, as one change: a write may be seen before it is whole. */
+async function replace(server: TestServer, path: string, text: string): Promise<void> {
+  const made = join(server.dir, "made");
+  await Deno.writeTextFile(made, text);
+  await Deno.chmod(made, (await Deno.stat(join(server.dir, path))).mode ?? 0o644);
+  await Deno.rename(made, join(server.dir, path));
+}
+
 browserTest(
   "--dev: a page shows what its file says now, and a failed script's page that it works",
   async (browser) => {
@@ -31,14 +39,14 @@ browserTest(
     const page = await browser.page();
     await page.goto(`${server.url}/page.html`);
     await page.until(`document.title === "one"`);
-    await Deno.writeTextFile(join(server.dir, "static/page.html"), "<!doctype html><title>two</title>");
+    await replace(server, "static/page.html", "<!doctype html><title>two</title>");
     await page.until(`document.title === "two"`);
     assertQuiet(page, server.url);
 
     const failed = await browser.page();
     await failed.goto(`${server.url}/cgi-bin/broken.sh`);
     await failed.until(`document.body.textContent.includes("a header field wants a colon after its name")`);
-    await Deno.writeTextFile(join(server.dir, "cgi-bin/broken.sh"), SCRIPT);
+    await replace(server, "cgi-bin/broken.sh", SCRIPT);
     await failed.until(`document.title === "works"`);
   },
 );

@@ -16,7 +16,7 @@ import {
   textOf,
   UnexpectedEnd,
 } from "../support/raw.ts";
-import { BASIC_YAML, type FileSpec, TestServer } from "../support/server.ts";
+import { BASIC_YAML, type FileSpec, STATUS_ROUTE, TestServer } from "../support/server.ts";
 
 const MIB = 1024 * 1024;
 
@@ -83,6 +83,20 @@ function hold(name: string): string {
 
 function released(held: Held): Promise<string> {
   return within("the end of the script and all it started", held.all);
+}
+
+/** Lets a script go that waits at a pipe of that name. */
+function open(server: TestServer, name: string): Promise<void> {
+  return within(`a script at ${name}`, Deno.writeTextFile(join(server.dir, name), GO));
+}
+
+/** Ends a process that may have ended by itself. */
+function kill(pid: number): void {
+  try {
+    Deno.kill(pid);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
 }
 
 /** What came before the connection ended, as one char per byte, and how it ended. */
@@ -217,9 +231,9 @@ Deno.test("a client that reads slowly slows its script, and nobody else", async 
     assertEquals(await fast.countToEnd(), 64 * MIB);
     assertEquals(await noted(`fast${i}`), 64);
   }
-  // While 128 MiB passed by, it got no further than what sockets, pipes and windows hold.
+  // While 128 MiB passed by, it got no further than what sockets, pipes and windows hold: 36 MiB, where the system lets them grow.
   const before = await noted("slow");
-  assert(before < 16, `${before} MiB were taken of a script whose client does not read`);
+  assert(before < 48, `${before} MiB were taken of a script whose client does not read`);
   assertEquals(await slow.countToEnd(), 64 * MIB);
   assertEquals(await noted("slow"), 64);
 });
@@ -228,27 +242,28 @@ Deno.test("a script that does not read slows its client, and nobody else", async
   await using server = await start({
     "cgi-bin/later.sh": sh("read line < ../gate", "wc -c"),
     "cgi-bin/count.sh": sh("wc -c"),
-  });
+  }, "    body_limit: 1GiB\n");
   await outputOf("mkfifo", [join(server.dir, "gate")]);
-  const size = 48 * MIB;
-  const head = (path: string) => `POST ${path} HTTP/1.1\r\nHost: h\r\nContent-Length: ${size}\r\n\r\n`;
+  const [size, slowSize] = [48 * MIB, 96 * MIB];
+  const head = (path: string, bytes: number) =>
+    `POST ${path} HTTP/1.1\r\nHost: h\r\nContent-Length: ${bytes}\r\n\r\n`;
   const piece = new Uint8Array(256 * 1024);
   using slow = await server.connect();
-  await slow.send(head("/cgi-bin/later.sh"));
+  await slow.send(head("/cgi-bin/later.sh", slowSize));
   let sent = 0;
   const pouring = (async () => {
-    for (; sent < size; sent += piece.length) await slow.send(piece);
+    for (; sent < slowSize; sent += piece.length) await slow.send(piece);
   })();
   for (let i = 0; i < 2; i++) {
     using fast = await server.connect();
-    await fast.send(head("/cgi-bin/count.sh"));
+    await fast.send(head("/cgi-bin/count.sh", size));
     for (let at = 0; at < size; at += piece.length) await fast.send(piece);
     assertEquals(textOf(await fast.readResponse()).trim(), String(size));
   }
-  assert(sent < 24 * MIB, `${sent} bytes were taken for a script that does not read`);
-  await Deno.writeTextFile(join(server.dir, "gate"), "go\n");
+  assert(sent < 72 * MIB, `${sent} bytes were taken for a script that does not read`);
+  await open(server, "gate");
   await pouring;
-  assertEquals(textOf(await slow.readResponse()).trim(), String(size));
+  assertEquals(textOf(await slow.readResponse()).trim(), String(slowSize));
 });
 
 Deno.test("body: buffer keeps content first, in memory and then in a file that is gone", async (t) => {
@@ -305,7 +320,15 @@ Deno.test("content that breaks off is never the end of a script's input", async 
     ["the client ends its sending side", sized, (client) => client.endSending()],
     ["a bad chunk", chunked, (client) => client.send("ZZ\r\n")],
     ["chunks that end without the last", chunked, (client) => client.endSending()],
-    ["a chunk over the limit", chunked, (client) => client.send("fffffff\r\n" + "x".repeat(100_000))],
+    [
+      "a chunk over the limit",
+      chunked,
+      (client) =>
+        client.send("fffffff\r\n" + "x".repeat(100_000)).catch((error) => {
+          // It may be refused before all of it is sent.
+          if (!isReset(error)) throw error;
+        }),
+    ],
   ];
   for (const [name, request, goOn] of cases) {
     await t.step(name, async () => {
@@ -327,49 +350,49 @@ Deno.test("content that breaks off is never the end of a script's input", async 
   });
 });
 
-Deno.test("timeout: off, and a sign of life in time", async (t) => {
+Deno.test("timeout: off, and a sign of life in time", async () => {
   await using server = await start(
     {
       "cgi-bin/events.sh":
         "#!/bin/sh\nprintf 'Content-Type: text/event-stream\\n\\ndata: one\\n\\n'\nread line < ../gate\nprintf 'data: two\\n\\n'\n",
       "cgi-bin/silent.sh": sh("echo begun", "exec sleep 300"),
-      "cgi-bin/alive.sh": sh("for i in 1 2 3 4 5 6 7 8 9 10; do echo $i; sleep 0.2; done"),
-      "cgi-bin/reader.sh": sh("echo begun", "wc -c"),
+      // Longer than its timeout in all, with far shorter pauses.
+      "cgi-bin/alive.sh": sh("i=0; while [ $i -lt 45 ]; do i=$((i+1)); echo $i; sleep 0.1; done"),
+      "cgi-bin/endless.sh": sh("while :; do echo alive; sleep 0.1; done"),
     },
-    "    timeout: 1s\n  - path: /events/\n    cgi: ./cgi-bin\n    timeout: off\n    run_limit: off\n" +
-      "  - path: /limited/\n    cgi: ./cgi-bin\n    run_limit: 1s\n",
+    "    timeout: 4s\n  - path: /events/\n    cgi: ./cgi-bin\n    timeout: off\n    run_limit: off\n" +
+      "  - path: /limited/\n    cgi: ./cgi-bin\n    run_limit: 4s\n",
     "timeouts: { write: 1s, keep_alive: 1s, body: 1s }\n",
   );
   await outputOf("mkfifo", [join(server.dir, "gate")]);
-  await t.step(
-    "events come as they are written, and silence in between lasts as long as it wants",
-    async () => {
-      using client = await server.connect();
-      await client.send(get("/events/events.sh"));
-      assertMatch(await client.readUntil("data: one\n\n"), /text\/event-stream/);
-      // Its neighbours run into the second that it does not have.
-      using silent = await server.connect();
-      await silent.send(get("/cgi-bin/silent.sh"));
-      await silent.readUntil("begun\n");
-      assertNotMatch((await rest(silent)).text, /0\r\n\r\n$/);
-      await server.stderrMatch(/silent\.sh.*no sign of life/);
-      assertEquals((await ask(server, get("/cgi-bin/alive.sh"))).status, 200);
-      await Deno.writeTextFile(join(server.dir, "gate"), "go\n");
-      await client.readUntil("data: two\n\n");
-      await client.readUntil("0\r\n\r\n");
-    },
-  );
-  await t.step("output now and then is a sign of life", async () => {
-    assertEquals(textOf(await ask(server, get("/cgi-bin/alive.sh"))), "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n");
-  });
-  await t.step("run_limit ends even one that is alive", async () => {
-    using client = await server.connect();
-    await client.send(get("/limited/alive.sh"));
-    await client.readUntil("1\n");
-    assertNotMatch((await rest(client)).text, /\n10\n|0\r\n\r\n$/);
-    await server.stderrMatch(/alive\.sh.*run_limit/);
-    await server.childless();
-  });
+  // Events come as they are written, and silence in between lasts as long as it wants.
+  using events = await server.connect();
+  await events.send(get("/events/events.sh"));
+  assertMatch(await events.readUntil("data: one\n\n"), /text\/event-stream/);
+  // Its neighbours run into the time that it does not have.
+  const silence = async () => {
+    using silent = await server.connect();
+    await silent.send(get("/cgi-bin/silent.sh"));
+    await silent.readUntil("begun\n");
+    assertNotMatch((await rest(silent)).text, /0\r\n\r\n$/);
+    await server.stderrMatch(/silent\.sh.*no sign of life/);
+  };
+  const signsOfLife = async () => {
+    const lines = Array.from({ length: 45 }, (_, i) => `${i + 1}\n`);
+    assertEquals(textOf(await ask(server, get("/cgi-bin/alive.sh"))), lines.join(""));
+  };
+  const runLimit = async () => {
+    using limited = await server.connect();
+    await limited.send(get("/limited/endless.sh"));
+    await limited.readUntil("alive\n");
+    assertNotMatch((await rest(limited)).text, /0\r\n\r\n$/);
+    await server.stderrMatch(/endless\.sh.*run_limit/);
+  };
+  await Promise.all([silence(), signsOfLife(), runLimit()]);
+  await open(server, "gate");
+  await events.readUntil("data: two\n\n");
+  await events.readUntil("0\r\n\r\n");
+  await server.childless();
 });
 
 Deno.test("the end of the output is the end of the answer", async (t) => {
@@ -400,25 +423,25 @@ Deno.test("the end of the output is the end of the answer", async (t) => {
       assertEquals((await client.readResponse()).status, 200);
     });
   }
-  for (const { pid, command } of await runningWith("sleep 299")) if (command === "sleep 299") Deno.kill(pid);
+  for (const { pid, command } of await runningWith("sleep 299")) if (command === "sleep 299") kill(pid);
   await t.step("one that closes its output and works on may do so", async () => {
     await using held = await Held.make(server, "held");
     assertEquals(textOf(await ask(server, get("/cgi-bin/closes.sh"))), "body\n");
-    await Deno.writeTextFile(join(server.dir, "gate"), "go\n");
+    await open(server, "gate");
     assertEquals(await released(held), "begun\ndone\n");
   });
   await t.step("a child with streams of its own lives on", async () => {
     await using held = await Held.make(server, "held2");
     assertEquals(textOf(await ask(server, get("/cgi-bin/daemon.sh"))), "body\n");
-    await Deno.writeTextFile(join(server.dir, "gate2"), "go\n");
+    await open(server, "gate2");
     assertEquals(await released(held), "begun\ndone\n");
   });
   await server.childless();
 });
 
-Deno.test("ended before its time: with all it started, whatever that ignores", async (t) => {
+Deno.test("ended before its time: with all it started, whatever that ignores", async () => {
   const ignoring = [
-    hold("held"),
+    hold("$QUERY_STRING"),
     "trap '' TERM INT HUP",
     "sleep 300 &",
     "(sh -c 'trap \"\" TERM; sleep 301; true' &)", // its parent is gone at once
@@ -431,59 +454,48 @@ Deno.test("ended before its time: with all it started, whatever that ignores", a
       "cgi-bin/ignores.sh": ["#!/bin/sh", ...ignoring, ""].join("\n"),
       "cgi-bin/begun.sh": sh(ignoring[0], "echo begun", ...ignoring.slice(1)),
       "cgi-bin/polite.sh": sh(
-        hold("held"),
+        hold("$QUERY_STRING"),
         "trap 'echo terminated >&9; exit' TERM",
         "while :; do sleep 0.1; done",
       ),
     },
-    "    timeout: 1s\n  - path: /grace/\n    cgi: ./cgi-bin\n    timeout: 1s\n    kill_grace: 1s\n" +
+    // Time enough to begin, on a busy machine too.
+    "    timeout: 4s\n  - path: /grace/\n    cgi: ./cgi-bin\n    timeout: 4s\n    kill_grace: 1s\n" +
+      "  - path: /farewell/\n    cgi: ./cgi-bin\n    timeout: 4s\n    kill_grace: 1h\n" +
       "  - path: /patient/\n    cgi: ./cgi-bin\n    timeout: off\n    kill_grace: 0s\n    client_gone: 100ms\n",
   );
-  const expectAll = async (work: () => Promise<unknown>, wrote: string) => {
-    await Deno.remove(join(server.dir, "held")).catch(() => {});
-    await using held = await Held.make(server, "held");
-    await work();
-    assertEquals(await released(held), wrote);
-    await server.childless();
+  const ends = async (
+    why: string,
+    path: string,
+    wrote: string,
+    work: (request: string) => Promise<unknown>,
+  ) => {
+    const name = why.replaceAll(" ", "-");
+    await using held = await Held.make(server, name);
+    await work(get(`${path}?${name}`));
+    assertEquals(await released(held), wrote, why);
   };
-  await t.step(
-    "at its timeout, orphans of orphans too",
-    () =>
-      expectAll(
-        async () => assertEquals((await ask(server, get("/cgi-bin/ignores.sh"))).status, 504),
-        "begun\n",
-      ),
-  );
-  await t.step("at its timeout, when the answer has begun: cut", () =>
-    expectAll(async () => {
-      using client = await server.connect();
-      await client.send(get("/cgi-bin/begun.sh"));
-      await client.readUntil("begun\n");
-      assertNotMatch((await rest(client)).text, /0\r\n\r\n$/);
-    }, "begun\n"));
-  await t.step(
-    "kill_grace: one that listens to SIGTERM may say goodbye",
-    () => expectAll(() => ask(server, get("/grace/polite.sh")).catch(() => {}), "begun\nterminated\n"),
-  );
-  await t.step(
-    "without kill_grace it may not",
-    () => expectAll(() => ask(server, get("/cgi-bin/polite.sh")).catch(() => {}), "begun\n"),
-  );
-  await t.step(
-    "kill_grace: one that does not listen is killed after it",
-    () =>
-      expectAll(
-        async () => assertEquals((await ask(server, get("/grace/ignores.sh"))).status, 504),
-        "begun\n",
-      ),
-  );
-  await t.step("when its client is gone", () =>
-    expectAll(async () => {
-      using client = await server.connect();
-      await client.send(get("/patient/begun.sh"));
-      await client.readUntil("begun\n");
-      client.close();
-    }, "begun\n"));
+  const isRefused = async (request: string) => assertEquals((await ask(server, request)).status, 504);
+  const isCut = async (request: string) => {
+    using client = await server.connect();
+    await client.send(request);
+    await client.readUntil("\r\n\r\n");
+    assertNotMatch((await rest(client)).text, /0\r\n\r\n$/);
+  };
+  const leaves = async (request: string) => {
+    using client = await server.connect();
+    await client.send(request);
+    await client.readUntil("begun\n");
+  };
+  await Promise.all([
+    ends("silent, with orphans of orphans", "/cgi-bin/ignores.sh", "begun\n", isRefused),
+    ends("silent after its answer has begun", "/cgi-bin/begun.sh", "begun\n", isCut),
+    ends("it listens to SIGTERM and may say goodbye", "/farewell/polite.sh", "begun\nterminated\n", isCut),
+    ends("it listens and has no kill_grace", "/cgi-bin/polite.sh", "begun\n", isCut),
+    ends("it does not listen and its kill_grace is over", "/grace/ignores.sh", "begun\n", isRefused),
+    ends("its client is gone", "/patient/begun.sh", "begun\n", leaves),
+  ]);
+  await server.childless();
 });
 
 Deno.test("a client that leaves", async (t) => {
@@ -537,7 +549,7 @@ Deno.test("a client that leaves", async (t) => {
         await client.send(get("/later/finishes.sh"));
         await client.endSending();
         await held.begun;
-        await Deno.writeTextFile(join(server.dir, "gate"), "go\n");
+        await open(server, "gate");
         assertEquals(textOf(await client.readResponse()), "answer\n");
       }, "begun\nfinished\n"),
   );
@@ -548,7 +560,7 @@ Deno.test("a client that leaves", async (t) => {
       await held.begun;
       client.close();
       assertEquals((await ask(server, get("/nothing"))).status, 404);
-      await Deno.writeTextFile(join(server.dir, "gate"), "go\n");
+      await open(server, "gate");
     }, "begun\nfinished\n"));
   await t.step("out of the queue: its script never starts", async () => {
     assertEquals(await runningWith(join(server.dir, "cgi-bin")), []);
@@ -591,22 +603,25 @@ Deno.test("standard error is bounded in rate and length, and attributed", async 
     "cgi-bin/long.sh": sh("head -c 1000000 /dev/zero | tr '\\0' x >&2", "echo >&2", "echo after >&2"),
     "cgi-bin/binary.sh": sh("printf 'a\\033[2Jb\\rc\\000d\\377e\\n' >&2"),
     "cgi-bin/endless.sh": sh("echo begun", "cat /dev/zero >&2"),
-  }, "  - path: /soon/\n    cgi: ./cgi-bin\n    timeout: 2s\n");
+  }, "  - path: /soon/\n    cgi: ./cgi-bin\n    timeout: 4s\n");
   await t.step("20,000 lines", async () => {
     const before = server.stderr.length;
     assertEquals(textOf(await ask(server, get("/cgi-bin/flood.sh"))), "begun\nend\n");
     await server.stderrMatch(/flood\.sh\[\d+\]: \[\d+ lines suppressed\]/);
     const added = server.stderr.slice(before);
     const lines = added.split("\n").filter((line) => line.includes("of the flood"));
-    assert(lines.length >= 100 && lines.length < 2000, `${lines.length} lines`);
+    // A hundred a second, however long a busy machine takes for it.
+    assert(lines.length >= 100 && lines.length < 10_000, `${lines.length} lines`);
     for (const line of lines) assertMatch(line, /cgi-bin\/flood\.sh\[\d+\]: line \d+ of the flood$/);
   });
   await t.step("one line of a million bytes", async () => {
     const before = server.stderr.length;
     await ask(server, get("/cgi-bin/long.sh"));
     await server.stderrMatch(/long\.sh\[\d+\]: after/);
-    assert(server.stderr.length - before < 12_000, `${server.stderr.length - before} bytes`);
-    assertMatch(server.stderr.slice(before), /x\[?.*cut/);
+    // The end of the flood may still come between.
+    const own = server.stderr.slice(before).split("\n").filter((line) => line.includes("long.sh")).join("\n");
+    assert(own.length < 12_000, `${own.length} bytes`);
+    assertMatch(own, /x\[?.*cut/);
   });
   await t.step("no control byte reaches the log", async () => {
     await ask(server, get("/cgi-bin/binary.sh"));
@@ -623,24 +638,32 @@ Deno.test("standard error is bounded in rate and length, and attributed", async 
   });
 });
 
-/** A client from another loopback address. */
-async function fromAddress(
-  server: TestServer,
-  localAddress: string,
-  request: string,
-): Promise<{ readonly answer: Promise<string> }> {
+/** A client from another loopback address, whose request is whole once it says `go`. */
+interface Queued {
+  go(): void;
+  readonly answer: Promise<string>;
+}
+
+async function fromAddress(server: TestServer, localAddress: string, path: string): Promise<Queued> {
   const socket = new Socket();
   const answer = Promise.withResolvers<string>();
   let text = "";
   socket.on("error", answer.reject);
   socket.on("data", (data: Uint8Array) => text += isomorphic(data));
-  socket.on("close", () => answer.resolve(text));
+  for (const end of ["end", "close"]) socket.on(end, () => answer.resolve(text));
   const connected = Promise.withResolvers<void>();
   socket.connect({ port: server.port, host: server.hostname, localAddress }, () => {
-    socket.write(octets(request), () => connected.resolve());
+    socket.write(octets(waiting(path, "Connection: close")), () => connected.resolve());
   });
   await within("a connection", connected.promise);
-  return { answer: answer.promise };
+  return { go: () => socket.write(GO), answer: answer.promise };
+}
+
+const GO = "go\n";
+
+/** A request of which all but the content has come. */
+function waiting(path: string, ...lines: string[]): string {
+  return post(path, GO, ...lines).slice(0, -GO.length);
 }
 
 Deno.test({
@@ -648,17 +671,12 @@ Deno.test({
   ignore: Deno.build.os !== "linux", // elsewhere 127.0.0.2 is no address of the machine
   async fn(t) {
     // Each script waits for its turn to be let go, and notes who it is.
-    const script = sh(
-      'echo "$SCRIPT_NAME $REMOTE_ADDR $QUERY_STRING" >> ../order',
-      "read line < ../gate",
-      "echo ok",
-    );
+    const script = sh('echo "$SCRIPT_NAME $REMOTE_ADDR $QUERY_STRING" >> ../order', "read line", "echo ok");
     await using server = await start(
       { "cgi-bin/a.sh": script, "b/b.sh": script },
-      "  - path: /b/\n    cgi: ./b\n",
-      "cgi: { max_processes: 1, queue: 20, queue_timeout: 50s }\n",
+      `  - path: /b/\n    cgi: ./b\n${STATUS_ROUTE}`,
+      "cgi: { max_processes: 1, queue: 20, queue_timeout: 10m }\n",
     );
-    await outputOf("mkfifo", [join(server.dir, "gate")]);
     const order = async () => (await Deno.readTextFile(join(server.dir, "order"))).trimEnd().split("\n");
     const started = (count: number) =>
       eventually(`script ${count}`, async () => {
@@ -669,21 +687,21 @@ Deno.test({
           throw error;
         }
       });
-    const request = (path: string) => get(path, "Connection: close");
     const run = async (asked: [path: string, from: string][]) => {
       await Deno.remove(join(server.dir, "order")).catch(() => {});
-      const answers: Promise<string>[] = [];
+      const clients: Queued[] = [];
       for (const [path, from] of asked) {
-        answers.push((await fromAddress(server, from, request(path))).answer);
-        if (answers.length === 1) await started(1);
+        clients.push(await fromAddress(server, from, path));
+        if (clients.length === 1) await started(1);
+        else await server.queued(clients.length - 1);
       }
-      // All have been sent; an answer that needs no script shows that they have been read as well.
-      assertEquals((await ask(server, get("/nothing"))).status, 404);
       for (let i = 1; i <= asked.length; i++) {
         await started(i);
-        await Deno.writeTextFile(join(server.dir, "gate"), "go\n");
+        const query = (await order())[i - 1].split(" ")[2];
+        clients[asked.findIndex(([path]) => path.endsWith(`?${query}`))].go();
       }
-      for (const answer of await Promise.all(answers)) assertMatch(answer, /ok\n/);
+      const answers = Promise.all(clients.map(({ answer }) => answer));
+      for (const answer of await within("all answers", answers)) assertMatch(answer, /ok\n/);
       await server.childless();
       return await order();
     };
@@ -714,17 +732,16 @@ Deno.test({
     await t.step("whoever leaves the queue is not started", async () => {
       await Deno.remove(join(server.dir, "order")).catch(() => {});
       using first = await server.connect();
-      await first.send(get("/cgi-bin/a.sh?first"));
+      await first.send(waiting("/cgi-bin/a.sh?first"));
       await started(1);
-      // An answer that needs no script shows that the request before it was read as well.
-      await sendAndReset(server, get("/cgi-bin/a.sh?gone"), () => ask(server, get("/nothing")));
+      await sendAndReset(server, get("/cgi-bin/a.sh?gone"), () => server.queued(1));
       // As soon as the log has it, the server knows that it has left.
       await server.stdoutMatch(/"GET \/cgi-bin\/a\.sh\?gone HTTP\/1\.1" 499 /);
       using last = await server.connect();
-      await last.send(get("/cgi-bin/a.sh?last"));
-      for (let i = 1; i <= 2; i++) {
-        await started(i);
-        await Deno.writeTextFile(join(server.dir, "gate"), "go\n");
+      await last.send(waiting("/cgi-bin/a.sh?last"));
+      for (const [i, client] of [first, last].entries()) {
+        await started(i + 1);
+        await client.send(GO);
       }
       assertEquals(textOf(await first.readResponse()), "ok\n");
       assertEquals(textOf(await last.readResponse()), "ok\n");
@@ -736,26 +753,23 @@ Deno.test({
 Deno.test("a route's own max_processes and queue, within the server's", async () => {
   await using server = await start(
     { "cgi-bin/wait.sh": sh("read line", "echo $line"), "b/now.sh": sh("echo now") },
-    "    max_processes: 1\n    queue: 1\n  - path: /b/\n    cgi: ./b\n",
+    `    max_processes: 1\n    queue: 1\n  - path: /b/\n    cgi: ./b\n${STATUS_ROUTE}`,
   );
-  const waiting = post("/cgi-bin/wait.sh", "n\n").slice(0, -2);
   using first = await server.connect();
-  await first.send(waiting);
+  await first.send(waiting("/cgi-bin/wait.sh"));
   await server.family(1);
   using second = await server.connect();
-  await second.send(waiting);
+  await second.send(waiting("/cgi-bin/wait.sh"));
+  await server.queued(1);
   assertEquals(textOf(await ask(server, get("/b/now.sh"))), "now\n");
-  await eventually("503", async () => {
-    const response = await ask(server, post("/cgi-bin/wait.sh", "n\n"));
-    if (response.status !== 503) return false;
-    const seconds = Number(field(response, "retry-after"));
-    assert(Number.isInteger(seconds) && seconds >= 1 && seconds <= 60, String(seconds));
-    return true;
-  });
+  const refused = await ask(server, post("/cgi-bin/wait.sh", GO));
+  assertEquals(refused.status, 503);
+  const seconds = Number(field(refused, "retry-after"));
+  assert(Number.isInteger(seconds) && seconds >= 1 && seconds <= 60, String(seconds));
   await server.stderrMatch(/wait\.sh.*(max_processes|queue)/);
   for (const client of [first, second]) {
-    await client.send("n\n");
-    assertEquals(textOf(await client.readResponse()), "n\n");
+    await client.send(GO);
+    assertEquals(textOf(await client.readResponse()), GO);
   }
 });
 

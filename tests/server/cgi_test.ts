@@ -3,7 +3,7 @@ import { join } from "@std/path";
 import { eventually } from "../support/deadline.ts";
 import { outputOf } from "../support/processes.ts";
 import { ask, field, get, post, RawClient, sendAndReset, textOf, UnexpectedEnd } from "../support/raw.ts";
-import { BASIC_YAML, type FileSpec, TestServer } from "../support/server.ts";
+import { BASIC_YAML, type FileSpec, STATUS_ROUTE, TestServer } from "../support/server.ts";
 
 /** A script in sh that writes a header and then does more. */
 function sh(...lines: string[]): string {
@@ -409,18 +409,18 @@ Deno.test("a script that never answers: 504, and it dies with all it started", a
       "cgi-bin/hang.sh": "#!/bin/sh\nsleep 300 &\nsh -c 'sleep 301; true' &\nsleep 302\n",
       "cgi-bin/begun.sh": sh("echo begun", "sleep 303"),
     },
-    `${BASIC_YAML}    timeout: 1s\n`,
+    // Time enough to begin and to be seen, on a busy machine too.
+    `${BASIC_YAML}    timeout: 5s\n`,
   );
   const asking = ask(server, get("/cgi-bin/hang.sh"));
-  const family = await server.family(5);
-  assertEquals((await asking).status, 504);
-  await server.gone(family);
   using client = await server.connect();
   await client.send(get("/cgi-bin/begun.sh"));
+  const family = await server.family(5 + 2);
   await client.readUntil("begun\n");
+  assertEquals((await asking).status, 504);
   const { bytes } = await client.readToEnd();
   assertNotMatch(new TextDecoder().decode(bytes), /0\r\n\r\n$/);
-  await server.childless();
+  await server.gone(family);
 });
 
 Deno.test("a client that leaves ends its script, with all it started", async (t) => {
@@ -451,7 +451,7 @@ Deno.test("a client that leaves ends its script, with all it started", async (t)
 Deno.test("too many scripts: they wait, and beyond the queue get 503", async () => {
   await using server = await start(
     { "cgi-bin/wait.sh": sh("read line", "echo $line") },
-    `cgi: { max_processes: 2, queue: 2 }\n${BASIC_YAML}`,
+    `cgi: { max_processes: 2, queue: 2 }\n${BASIC_YAML}${STATUS_ROUTE}`,
   );
   const clients: RawClient[] = [];
   try {
@@ -462,6 +462,7 @@ Deno.test("too many scripts: they wait, and beyond the queue get 503", async () 
       await client.send(post("/cgi-bin/wait.sh", "n\n").slice(0, -2));
     }
     await eventually("two scripts", async () => (await server.descendants()).length === 2);
+    await server.queued(2);
     const refused = await ask(server, post("/cgi-bin/wait.sh", "n\n"));
     assertEquals(refused.status, 503);
     assertMatch(field(refused, "retry-after") ?? "", /^\d+$/);

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
 import { eventually } from "../support/deadline.ts";
 import { descriptorCount, outputOf, residentBytes, stillRunning } from "../support/processes.ts";
-import { ask, field, get, isReset, RawClient, type Response, textOf } from "../support/raw.ts";
+import { ask, field, get, isReset, RawClient, type Response, textOf, UnexpectedEnd } from "../support/raw.ts";
 import { BASIC_YAML, TestServer } from "../support/server.ts";
 
 const FILES = {
@@ -15,18 +15,47 @@ const FILES = {
     "#!/bin/sh\nprintf 'Content-Type: text/plain\\nContent-Length: 1000\\n\\nbegun\\n'\nsleep 300\n",
 };
 
+/** How long a connection that has nothing to do is kept at least while the server stops, or loops are relieved. */
+const KEPT_MS = 100;
+
+/** A client that asks time and again over one connection, and knows whether that was given the time to ask. */
+class Asker {
+  readonly #client: RawClient;
+  #beganMs = performance.now();
+
+  constructor(client: RawClient) {
+    this.#client = client;
+  }
+
+  /** The answer; null where the connection has ended before, and this client was too late: its machine is busy. */
+  async ask(path: string): Promise<Response | null> {
+    const lastMs = this.#beganMs;
+    let sentMs: number | null = null;
+    this.#beganMs = performance.now();
+    try {
+      await this.#client.send(get(path));
+      sentMs = performance.now();
+      return await this.#client.readResponse();
+    } catch (error) {
+      const isEnd = isReset(error) || (error instanceof UnexpectedEnd && error.message === 'after ""');
+      if (isEnd && (sentMs ?? performance.now()) - lastMs > KEPT_MS) return null;
+      throw error;
+    }
+  }
+}
+
 Deno.test("SIGTERM: every request that was sent on a connection that lives is answered, the last with Connection: close", async () => {
   await using server = await TestServer.start({ yaml: BASIC_YAML, files: FILES });
-  let sent = 0;
   let answered = 0;
   let closing = 0;
+  let late = 0;
   /** Asks again and again over one connection, as long as it stays open. */
   const load = async (client: RawClient, i: number) => {
+    const asker = new Asker(client);
     for (;;) {
       const path = i % 4 === 0 ? "/cgi-bin/hello.sh" : "/a.txt";
-      await client.send(get(path));
-      sent++;
-      const response: Response = await client.readResponse();
+      const response = await asker.ask(path);
+      if (response === null) return void late++;
       assertEquals([response.status, textOf(response)], [200, i % 4 === 0 ? "hello" : "file"]);
       answered++;
       if (field(response, "connection") !== "close") continue;
@@ -40,7 +69,7 @@ Deno.test("SIGTERM: every request that was sent on a connection that lives is an
   const stopped = server.stop();
   await loads;
   assertEquals((await stopped).code, 0);
-  assertEquals([answered, closing], [sent, 16]);
+  assertEquals([closing + late, closing > 0], [16, true]);
   for (const client of clients) client.close();
 });
 
@@ -54,15 +83,16 @@ Deno.test("SIGHUP under load: no request fails, and what is new is in force for 
   const load = async (i: number) => {
     while (!isOver) {
       using client = await server.connect();
+      const asker = new Asker(client);
       for (let n = 0; n < 20 && !isOver; n++) {
-        let response: Response;
+        let response: Response | null;
         try {
-          await client.send(get(i === 0 ? "/cgi-bin/hello.sh" : "/a.txt"));
-          response = await client.readResponse();
+          response = await asker.ask(i === 0 ? "/cgi-bin/hello.sh" : "/a.txt");
         } catch (error) {
           if (n > 0 || !isReset(error) || ++resets > 4) throw error;
           break;
         }
+        if (response === null) break;
         assertEquals(response.status, 200);
         seen.add(textOf(response));
         answered++;
@@ -93,6 +123,7 @@ Deno.test("SIGHUP under load: no request fails, and what is new is in force for 
     assertEquals(textOf(await ask(server, get("/new"))), next);
     await Promise.race([loads, eventually("further answers", () => answered > before + 20)]);
   }
+  await Promise.race([loads, eventually("the other folder", () => seen.has("other") && seen.has("hello"))]);
   isOver = true;
   await loads;
   assertEquals([...seen].sort(), ["file", "hello", "other"]);
@@ -159,7 +190,7 @@ Deno.test("a second SIGTERM ends at once what an earlier reload has left to fini
   assertEquals((await stillRunning(pids)).length, pids.length);
   server.kill("SIGTERM");
   assertEquals((await server.ended()).code, 0);
-  assertEquals(await stillRunning(pids), []);
+  await eventually("the scripts' end", async () => (await stillRunning(pids)).length === 0);
 });
 
 Deno.test("an address that a reload drops is no longer served, though its socket cannot be removed", async () => {
@@ -178,13 +209,16 @@ Deno.test("an address that a reload drops is no longer served, though its socket
 });
 
 Deno.test("a server starts at once where another of the same address has just stopped or was killed", async () => {
-  let address = "127.0.0.1:0";
+  // An address of its own: a port of the usual one may be somebody else's by then.
+  const [a, b] = crypto.getRandomValues(new Uint8Array(2));
+  const hostname = Deno.build.os === "linux" ? `127.99.${a}.${1 + b % 250}` : "127.0.0.1";
+  let address = `${hostname}:0`;
   for (const signal of ["SIGTERM", "SIGKILL", "SIGTERM"] as const) {
     await using server = await TestServer.start({
       yaml: BASIC_YAML.replace("127.0.0.1:0", address),
       files: FILES,
     });
-    address = `127.0.0.1:${server.port}`;
+    address = `${hostname}:${server.port}`;
     // The server closes this connection first, which leaves its address in TIME_WAIT.
     assertEquals((await ask(server, get("/a.txt", "Connection: close"))).status, 200);
     server.kill(signal);

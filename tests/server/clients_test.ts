@@ -7,6 +7,7 @@
 
 import { assert, assertEquals, assertMatch, assertNotMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
+import { eventually } from "../support/deadline.ts";
 import { type Certificate, makeCertificate } from "../support/certificate.ts";
 import { hasProgram, outputOf } from "../support/processes.ts";
 import { type FileSpec, REPOSITORY, TestServer } from "../support/server.ts";
@@ -260,9 +261,12 @@ const hasWrk = await hasProgram("sh", "-c", "command -v wrk");
 overEach("wrk", hasWrk, "a second of load, and no error", async (kind) => {
   await using server = await start(kind);
   for (const path of ["/a.txt", "/cgi-bin/echo.sh"]) {
-    const told = await outputOf("wrk", ["-t1", "-c8", "-d1s", "--timeout", "30s", server.url + path]);
-    assertMatch(told, /^\s+[1-9]\d* requests in /m);
-    assertNotMatch(told, /Socket errors|Non-2xx/, told);
+    // On a busy machine a script may take longer than a second.
+    await eventually("a second with an answer", async () => {
+      const told = await outputOf("wrk", ["-t1", "-c8", "-d1s", "--timeout", "30s", server.url + path]);
+      assertNotMatch(told, /Socket errors|Non-2xx/, told);
+      return /^\s+[1-9]\d* requests in /m.test(told);
+    });
   }
 });
 
@@ -282,7 +286,7 @@ routes:
   try {
     const trust = kind === "TLS" ? ["--ignore-certificate-errors"] : [];
     const args = [...CHROMIUM, ...trust, `--user-data-dir=${profile}`, "--dump-dom", `${server.url}/`];
-    const dom = await outputOf("timeout", ["60", "chromium", ...args]);
+    const dom = await outputOf("timeout", ["180", "chromium", ...args]);
     assertStringIncludes(dom, "<h1>A folder of scripts, on the web.</h1>");
     for (const path of ["/", "/pollux.css", "/pollux.js"]) {
       await server.stdoutMatch(new RegExp(`"GET ${path.replaceAll(".", "\\.")} HTTP/1\\.1" 200 `));

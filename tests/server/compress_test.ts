@@ -7,6 +7,7 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { constants, gunzipSync } from "node:zlib";
+import { eventually } from "../support/deadline.ts";
 import { outputOf } from "../support/processes.ts";
 import { ask, field, get, octets, type RawClient, type Response, textOf } from "../support/raw.ts";
 import { TestServer } from "../support/server.ts";
@@ -213,15 +214,17 @@ Deno.test("compression", async (t) => {
 
   await t.step("a script's answer stays as it is where it says so, is short or no text", async () => {
     for (
-      const [name, coding] of [["already", "x-own"], ["fixed", null], ["binary", null], [
-        "short",
-        null,
-      ]] as const
+      const [name, coding] of [["already", "x-own"], ["fixed", null], ["binary", null]] as const
     ) {
       const response = await answer(`/coded/${name}.sh`, "gzip");
       assertEquals([response.status, field(response, "content-encoding")], [200, coding], name);
-      if (name !== "short") assertEquals(textOf(response), PAGE, name);
+      assertEquals(textOf(response), PAGE, name);
     }
+    // On a busy machine its end may come after the 10 ms for which it is held: then nobody knows that it is short.
+    await eventually("a short answer", async () => {
+      const response = await answer("/coded/short.sh", "gzip");
+      return field(response, "content-encoding") === null && textOf(response) === "short";
+    });
   });
 
   await t.step(

@@ -25,6 +25,8 @@ routes:
     body_limit: 4
   - path: /cgi-bin/
     cgi: ./cgi-bin
+  - path: /soon/
+    cgi: ./cgi-bin
     timeout: 500ms
   - path: /errors/
     files: ./errors
@@ -119,7 +121,7 @@ Deno.test("error pages of a site", async (t) => {
     for (
       const [path, status] of [
         ["/cgi-bin/data.txt", 403], // its page is a link that leads outside
-        ["/cgi-bin/slow.sh", 504], // its page is a folder
+        ["/soon/slow.sh", 504], // its page is a folder
       ] as const
     ) {
       const response = await answer(path, "Accept: application/json");

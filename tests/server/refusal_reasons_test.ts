@@ -109,7 +109,7 @@ Deno.test("the error log says of a head or a body that comes too slowly, or not 
   await using server = await TestServer.start({
     yaml: `listen: 127.0.0.1:0
 log: { level: debug }
-timeouts: { header: 2s, body: 2s }
+timeouts: { header: 4s, body: 4s }
 routes:
   - { path: /up/, files: ./up, methods: [GET, PUT] }
 `,

@@ -64,6 +64,13 @@ async function follow(
   };
 }
 
+/** Puts a file where there may be one, as one change: a write may be seen before it is whole. */
+async function replace(server: TestServer, path: string, text: string): Promise<void> {
+  const made = join(server.dir, "made");
+  await Deno.writeTextFile(made, text);
+  await Deno.rename(made, join(server.dir, path));
+}
+
 Deno.test("--dev: what a browser opens as a page loads itself again, and nothing else is touched", async (t) => {
   await using server = await TestServer.start({
     yaml: YAML,
@@ -149,15 +156,14 @@ Deno.test("--dev: pages are told of changes of files and scripts, also those who
   const { client, next } = await follow(server);
   using _client = client;
   await next("0");
-  await Deno.writeTextFile(join(server.dir, "static/page.html"), "<p>changed");
+  await replace(server, "static/page.html", "<p>changed");
   await next("1");
   await ask(server, get("/page.html"));
-  await Deno.writeTextFile(join(server.dir, "cgi-bin/new.sh"), "echo\n");
+  await replace(server, "cgi-bin/new.sh", "echo\n");
   await next("2");
-  // An editor's writes may have come as more changes than one.
   const page = textOf(await ask(server, get("/page.html", BROWSER)));
   const version = /^<p>changed\n<script src="[^"]*\?v=(\d+)"/.exec(page)?.[1] ?? "";
-  assertMatch(version, /^[1-9]/);
+  assertEquals(version, "2");
   // One who comes late is told at once.
   const late = await follow(server);
   using _late = late.client;

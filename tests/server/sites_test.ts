@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch, assertNotMatch } from "@std/assert";
 import { join } from "@std/path";
 import { eventually, within } from "../support/deadline.ts";
+import { HAS_IPV6 } from "../support/processes.ts";
 import { ask, field, get, isReset, post, RawClient, type Response, textOf } from "../support/raw.ts";
 import { runPollux, TestServer } from "../support/server.ts";
 
@@ -44,36 +45,40 @@ sites:
   assertEquals(textOf(await ask(server, absolute)), "exact");
 });
 
-Deno.test("a site a port, sites that share one, and a listener without their hosts", async () => {
-  await using server = await TestServer.start({
-    yaml: `listen: 127.0.0.1:0
+Deno.test({
+  name: "a site a port, sites that share one, and a listener without their hosts",
+  ignore: !HAS_IPV6,
+  async fn() {
+    await using server = await TestServer.start({
+      yaml: `listen: 127.0.0.1:0
 sites:
   - { host: one.example, listen: 127.0.0.2:0, routes: [{ path: /, respond: one }] }
   - { host: two.example, listen: ["[::1]:0"], routes: [{ path: /, cgi: ./cgi-bin/env.sh }] }
   - { host: three.example, routes: [{ path: /, respond: three }] }
   - { routes: [{ path: /, respond: default }] }
 `,
-    files: FILES,
-  });
-  const addresses = new Map<string, { hostname: string; port: number }>();
-  await server.stderrMatch(/(?:listening on [^]*){3}\n/);
-  for (const [, hostname, port] of server.stderr.matchAll(/listening on http:\/\/(\S+):(\d+)\n/g)) {
-    addresses.set(hostname, { hostname: hostname.replace(/[[\]]/g, ""), port: Number(port) });
-  }
-  const at = async (name: string, host: string) => {
-    const address = addresses.get(name);
-    assert(address !== undefined, [...addresses.keys()].join());
-    return textOf(await ask(address, to(host)));
-  };
-  assertEquals([await at("127.0.0.2", "one.example"), await at("127.0.0.2", "three.example")], [
-    "one",
-    "one",
-  ]);
-  assertEquals(await at("[::1]", "[::1]"), `[::1]|${addresses.get("[::1]")?.port}|::1`);
-  const shared = await Promise.all(
-    ["three.example", "one.example", "x"].map((host) => at("127.0.0.1", host)),
-  );
-  assertEquals(shared, ["three", "default", "default"]);
+      files: FILES,
+    });
+    const addresses = new Map<string, { hostname: string; port: number }>();
+    await server.stderrMatch(/(?:listening on [^]*){3}\n/);
+    for (const [, hostname, port] of server.stderr.matchAll(/listening on http:\/\/(\S+):(\d+)\n/g)) {
+      addresses.set(hostname, { hostname: hostname.replace(/[[\]]/g, ""), port: Number(port) });
+    }
+    const at = async (name: string, host: string) => {
+      const address = addresses.get(name);
+      assert(address !== undefined, [...addresses.keys()].join());
+      return textOf(await ask(address, to(host)));
+    };
+    assertEquals([await at("127.0.0.2", "one.example"), await at("127.0.0.2", "three.example")], [
+      "one",
+      "one",
+    ]);
+    assertEquals(await at("[::1]", "[::1]"), `[::1]|${addresses.get("[::1]")?.port}|::1`);
+    const shared = await Promise.all(
+      ["three.example", "one.example", "x"].map((host) => at("127.0.0.1", host)),
+    );
+    assertEquals(shared, ["three", "default", "default"]);
+  },
 });
 
 Deno.test("headers, methods, body_limit, redirect and respond", async (t) => {

@@ -13,7 +13,7 @@ const FILES = {
 };
 
 const YAML = `listen: { address: 127.0.0.1:0, tls: { cert: cert.pem, key: key.pem } }
-timeouts: { header: 1s, shutdown: 60s }
+timeouts: { header: 5m, shutdown: 60s }
 limits: { connections: 30 }
 routes:
   - { path: /, files: ./static }

@@ -1,5 +1,5 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { join } from "@std/path";
+import { basename, join } from "@std/path";
 import { eventually } from "../support/deadline.ts";
 import { outputOf } from "../support/processes.ts";
 import { ask, field, get, RawClient, type Response, sendAndReset, textOf } from "../support/raw.ts";
@@ -271,6 +271,10 @@ Deno.test("uploads", async (t) => {
       assertEquals((await ask(server, get("/up/sub/slow"))).status, 404);
       await client.send("56789");
       assertEquals((await client.readResponse()).status, 201);
+      await eventually(
+        "the old one's end",
+        () => Promise.resolve(!names(join(up, "sub")).includes(basename(stale))),
+      );
       assertEquals(names(join(up, "sub")), [".keep", "slow"]);
     },
   );
@@ -368,7 +372,7 @@ Deno.test("uploads", async (t) => {
     const content = join(server.dir, "content.bin");
     await Deno.writeFile(content, crypto.getRandomValues(new Uint8Array(60_000)));
     const curl = (...args: string[]) =>
-      outputOf("curl", ["-sS", "-o", "/dev/null", "-w", "%{http_code} ", "--max-time", "20", ...args]);
+      outputOf("curl", ["-sS", "-o", "/dev/null", "-w", "%{http_code} ", "--max-time", "60", ...args]);
     assertEquals(await curl("-T", content, `${server.url}/up/curl.bin`), "201 ");
     assertEquals(Deno.readFileSync(join(up, "curl.bin")), Deno.readFileSync(content));
     assertEquals(

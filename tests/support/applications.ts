@@ -167,10 +167,5 @@ export class FakePeer implements AsyncDisposable {
   }
 }
 
-/** An address at which nobody listens. */
-export function deadAddress(): string {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  listener.close();
-  return `127.0.0.1:${port}`;
-}
+/** An address at which nobody listens: of a port that was free a moment ago, that could not be said. */
+export const DEAD_ADDRESS = "127.0.0.1:1";

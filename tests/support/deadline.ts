@@ -5,7 +5,7 @@
  */
 
 /** Milliseconds after which a test gives up. */
-export const DEADLINE_MS = 60_000;
+export const DEADLINE_MS = 120_000;
 
 /** The promise's value, or an error that says what did not happen in time. */
 export async function within<T>(what: string, promise: Promise<T>, deadlineMs = DEADLINE_MS): Promise<T> {

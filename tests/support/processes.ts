@@ -97,6 +97,18 @@ export async function outputOf(
   return new TextDecoder().decode(stdout);
 }
 
+/** Whether this machine has IPv6; what needs it is skipped elsewhere. */
+export const HAS_IPV6: boolean = hasIpv6();
+
+function hasIpv6(): boolean {
+  try {
+    Deno.listen({ hostname: "::1", port: 0 }).close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Whether a program is on PATH and runs. */
 export async function hasProgram(program: string, ...args: string[]): Promise<boolean> {
   try {

@@ -9,7 +9,7 @@ import { assertEquals } from "@std/assert";
 import { dirname, fromFileUrl, join } from "@std/path";
 import { eventually, within } from "./deadline.ts";
 import { descendantsOf, type ProcessInfo, runningWith, stillRunning } from "./processes.ts";
-import { RawClient } from "./raw.ts";
+import { ask, get, RawClient, textOf } from "./raw.ts";
 
 /** The repository. */
 export const REPOSITORY: string = fromFileUrl(new URL("../../", import.meta.url)).replace(/[/\\]$/, "");
@@ -80,6 +80,9 @@ routes:
     cgi: ./cgi-bin
 `;
 
+/** A line of `routes` for `TestServer.queued`. */
+export const STATUS_ROUTE = "  - { path: /status, status: true }\n";
+
 /** A line of the program's two streams is told as soon as it is there. */
 class Collector {
   text = "";
@@ -136,6 +139,15 @@ os.dup2(slave, 1)
 os.execvp(sys.argv[1], sys.argv[1:])
 `;
 
+/** Becomes the program with so many descriptors and no more of them open than its streams, whatever its parent has left open. */
+const LIMITED = `
+import os, resource, sys
+most = int(sys.argv[1])
+os.closerange(3, 65536)
+resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+os.execvp(sys.argv[2], sys.argv[2:])
+`;
+
 /** The program with its arguments: what `deno task start` runs, or the executable. */
 export async function commandLine(): Promise<[program: string, args: string[]]> {
   const executable = Deno.env.get("POLLUX");
@@ -172,9 +184,7 @@ async function spawn(options: ServerOptions, dir: string): Promise<Deno.ChildPro
   const command = (await commandLine()).flat();
   if (options.entry !== undefined) command.splice(-1, 1, join(REPOSITORY, options.entry));
   const { descriptors } = options;
-  const limit = descriptors === undefined
-    ? []
-    : ["sh", "-c", 'ulimit -n "$0" && exec "$@"', String(descriptors)];
+  const limit = descriptors === undefined ? [] : ["/usr/bin/python3", "-c", LIMITED, String(descriptors)];
   const screen = options.terminal === true ? ["/usr/bin/python3", "-c", TERMINAL] : [];
   const { redirections } = options;
   const open = redirections === undefined ? [] : ["sh", "-c", `exec "$@" ${redirections}`, "sh"];
@@ -316,6 +326,14 @@ export class TestServer implements AsyncDisposable {
     let found: ProcessInfo[] = [];
     await eventually(`${count} processes`, async () => (found = await this.descendants()).length >= count);
     return found;
+  }
+
+  /** Waits until so many requests wait for the place of a script; the server has `STATUS_ROUTE`. */
+  async queued(count: number): Promise<void> {
+    await eventually(`${count} that wait`, async () => {
+      const { scripts } = JSON.parse(textOf(await ask(this, get("/status", "Accept: application/json"))));
+      return scripts.waiting === count;
+    });
   }
 
   /**
