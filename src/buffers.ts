@@ -10,10 +10,21 @@
 /** The length of each, in bytes: as much as a pipe holds on Linux. */
 export const BUFFER_BYTES = 65_536;
 
+/** Room on either side of a piece in shared memory, in bytes, for what frames it: whoever the piece is lent to may write there. */
+export const ROOM_BYTES = 64;
+
 /** How many a thread keeps: 2 MiB. */
 const KEPT_MAX = 32;
 
 const kept: Uint8Array<ArrayBuffer>[] = [];
+
+/** Bytes that are lent, and may lie in memory that another thread uses as well. */
+export type LentBytes = Uint8Array<ArrayBuffer> | Uint8Array<SharedArrayBuffer>;
+
+/** Whether bytes lie in shared memory: then there are {@linkcode ROOM_BYTES} on either side of them. */
+export function isShared(bytes: LentBytes): bytes is Uint8Array<SharedArrayBuffer> {
+  return bytes.buffer instanceof SharedArrayBuffer;
+}
 
 /** A buffer for whoever asks, its content of no account. */
 export function takeBuffer(): Uint8Array<ArrayBuffer> {
@@ -32,8 +43,10 @@ export function isInBuffer(bytes: Uint8Array<ArrayBuffer>): boolean {
 
 /**
  * Takes back the buffer in which `bytes` lie, which nobody uses any more; once each. Others than those of `BUFFER_BYTES`,
- * and those that have been transferred, are left to the garbage collector.
+ * and those that have been transferred, are left to the garbage collector, and shared memory to those who share it.
  */
-export function giveBuffer(bytes: Uint8Array<ArrayBuffer>): void {
-  if (isInBuffer(bytes) && kept.length < KEPT_MAX) kept.push(new Uint8Array(bytes.buffer));
+export function giveBuffer(bytes: LentBytes): void {
+  if (!isShared(bytes) && isInBuffer(bytes) && kept.length < KEPT_MAX) {
+    kept.push(new Uint8Array(bytes.buffer));
+  }
 }

@@ -6,6 +6,7 @@
  * @module
  */
 
+import type { LentBytes } from "../buffers.ts";
 import type { Source } from "../handlers/handler.ts";
 
 /** Content. */
@@ -50,7 +51,7 @@ export class Recording implements Source {
   }
 
   /** The next bytes. */
-  async read(): Promise<Bytes | null> {
+  async read(): Promise<LentBytes | null> {
     for (;;) {
       const chunk = this.#chunks[this.#next];
       if (chunk !== undefined) {

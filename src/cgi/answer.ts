@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { LentBytes } from "../buffers.ts";
 import type { CgiSettings, ScriptHandling } from "../config/config.ts";
 import {
   type Exchange,
@@ -408,8 +409,8 @@ export class ScriptAnswer implements Deadline {
     let sentBytes = 0;
     let isClipped = false;
     /** What was given last: valid until the next is asked for. */
-    let lent: Bytes | null = null;
-    const clip = (bytes: Bytes): Bytes | null => {
+    let lent: LentBytes | null = null;
+    const clip = (bytes: LentBytes): LentBytes | null => {
       if (length === null) return bytes;
       const room = length - sentBytes;
       if (bytes.length > room && !isClipped) {
@@ -418,7 +419,7 @@ export class ScriptAnswer implements Deadline {
       }
       return room === 0 ? null : bytes.length > room ? bytes.subarray(0, room) : bytes;
     };
-    const sent = (bytes: Bytes | null): Bytes | null => {
+    const sent = (bytes: LentBytes | null): LentBytes | null => {
       sentBytes += bytes?.length ?? 0;
       lent = bytes;
       return bytes;
@@ -475,21 +476,26 @@ export class ScriptAnswer implements Deadline {
   }
 
   /** The read that was begun while content was held, or the next. */
-  #readOn(): Promise<Bytes | null> {
-    const pending = this.#pending ?? this.#read();
+  #readOn(): Promise<LentBytes | null> {
+    const pending = this.#pending ?? this.#await(() => this.#run.lend?.() ?? this.#run.read());
     this.#pending = null;
     return pending;
   }
 
-  /** The next output; rejects with what broke the run off. */
+  /** The next output, as `#await` gives it. */
   #read(): Promise<Bytes | null> {
+    return this.#await(() => this.#run.read());
+  }
+
+  /** What comes of a read; rejects with what broke the run off. */
+  #await<Piece extends LentBytes>(read: () => Promise<Piece | null>): Promise<Piece | null> {
     if (this.#failure !== null) return Promise.reject(this.#failure);
     if (this.#isOutputEnded) return Promise.resolve(null);
     this.#isReading = true;
     if (this.#hasHeader) this.#sign();
     return new Promise((resolve, reject) => {
       this.#reject = reject;
-      this.#run.read().then(
+      read().then(
         (bytes) => {
           this.#isReading = false;
           if (bytes === null) this.#isOutputEnded = true;

@@ -6,14 +6,14 @@
  * @module
  */
 
-import { giveBuffer } from "../buffers.ts";
+import { giveBuffer, type LentBytes } from "../buffers.ts";
 import { isShortage } from "../shortage.ts";
 import { delay } from "../time/timer.ts";
 import { Pipe, type PipeEnd } from "./pipe.ts";
 import {
   type EndReason,
+  type LocalRun,
   type ScriptExit,
-  type ScriptRun,
   type ScriptSpec,
   StartError,
   type StartFailure,
@@ -71,7 +71,7 @@ export interface ScriptProcess {
 /** The writing end of a script's standard input: the writer of a child's stream is one. */
 export interface ScriptInput {
   /** Resolves once they are taken; rejects when the script takes no more. */
-  write(bytes: Uint8Array<ArrayBuffer>): Promise<void>;
+  write(bytes: LentBytes): Promise<void>;
   /** It ends here. */
   close(): Promise<void>;
   /** Nobody reads it any more. */
@@ -79,7 +79,7 @@ export interface ScriptInput {
 }
 
 /** Starts a script at once. Never throws: a start that fails rejects `started` with a StartError and ends the output. */
-export function startProcess(spec: ScriptSpec, hooks: ProcessHooks): ScriptRun {
+export function startProcess(spec: ScriptSpec, hooks: ProcessHooks): LocalRun {
   try {
     return watchProcess(childProcess(spawn(spec), spec.hasInput), spec, hooks);
   } catch (error) {
@@ -88,12 +88,12 @@ export function startProcess(spec: ScriptSpec, hooks: ProcessHooks): ScriptRun {
 }
 
 /** The run of a script whose process is there. */
-export function watchProcess(process: ScriptProcess, spec: ScriptSpec, hooks: ProcessHooks): ScriptRun {
+export function watchProcess(process: ScriptProcess, spec: ScriptSpec, hooks: ProcessHooks): LocalRun {
   return new Process(process, spec, hooks);
 }
 
 /** A run that never began, for whoever could not start it. */
-export function failedRun(failure: StartFailure): ScriptRun {
+export function failedRun(failure: StartFailure): LocalRun {
   const started = Promise.reject<number>(new StartError(failure));
   // Whoever looks at it gets the error; nobody has to.
   started.catch(() => {});
@@ -210,7 +210,7 @@ class Pace {
 }
 
 /** A process that was started. */
-class Process implements ScriptRun {
+class Process implements LocalRun {
   readonly started: Promise<number>;
   readonly ended: Promise<ScriptExit>;
   readonly #process: ScriptProcess;
@@ -254,7 +254,7 @@ class Process implements ScriptRun {
     return bytes;
   }
 
-  write(bytes: Uint8Array<ArrayBuffer>): Promise<boolean> {
+  write(bytes: LentBytes): Promise<boolean> {
     const input = this.#input;
     if (input === null || this.#reason !== null) return Promise.resolve(false);
     return new Promise((resolve) => {
@@ -281,7 +281,7 @@ class Process implements ScriptRun {
     input?.close().catch(() => {});
   }
 
-  release(bytes: Uint8Array<ArrayBuffer>): void {
+  release(bytes: LentBytes): void {
     giveBuffer(bytes);
   }
 

@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { LentBytes } from "../buffers.ts";
 import type { ScriptLimits } from "../config/config.ts";
 
 /** What to start. All paths are absolute; can be posted to a Worker as it is. */
@@ -138,12 +139,20 @@ export interface ScriptRun {
   closeInput(): void;
   /** Its next output, never empty; null at the end. The bytes are the caller's to keep. Rejects when the loop is lost. */
   read(): Promise<Uint8Array<ArrayBuffer> | null>;
-  /** Takes back what `read` gave, from a caller who is done with it: its buffer is used again. Nobody has to. */
-  release?(bytes: Uint8Array<ArrayBuffer>): void;
+  /** The same, but that the bytes are lent: valid until the next call of either. Left out where that would save no copy. */
+  lend?(): Promise<LentBytes | null>;
+  /** Takes back what was read, from a caller who is done with it: its buffer is used again. Nobody has to. */
+  release?(bytes: LentBytes): void;
   /** The last lines of its standard error as far as they are known; all of them once it has ended. */
   stderr?(): string;
   /** Ends it with all its descendants (or takes it out of the queue), and discards what it may still write. */
   end(reason: EndReason): void;
+}
+
+/** A script that this thread runs itself. */
+export interface LocalRun extends ScriptRun {
+  /** As for any run, but that the bytes stay the caller's, who may use them again where the answer is true. */
+  write(bytes: LentBytes): Promise<boolean>;
 }
 
 /** Starts scripts. */

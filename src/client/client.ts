@@ -7,6 +7,7 @@
  * @module
  */
 
+import type { LentBytes } from "../buffers.ts";
 import type { Link } from "../chain.ts";
 import type { Limits, LogLevel, Timeouts } from "../config/config.ts";
 import { ContentCutShort, ExchangeAborted, type Peer, type Reply } from "../handlers/handler.ts";
@@ -39,7 +40,7 @@ export interface Connection {
   /** Reads some bytes; null at the end. */
   read(buffer: Uint8Array<ArrayBuffer>): Promise<number | null>;
   /** Writes some of the bytes and says how many. */
-  write(bytes: Uint8Array<ArrayBuffer>): Promise<number>;
+  write(bytes: LentBytes): Promise<number>;
   /** Sends the end of what is sent. */
   closeWrite(): Promise<void>;
   /** Closes both ways; throws BadResource when it is closed. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { LentBytes } from "../buffers.ts";
 import type { Limits, Timeouts } from "../config/config.ts";
 import type { Peer } from "../handlers/handler.ts";
 import { COUNTER_CELL, type Metrics } from "../observe/metrics.ts";
@@ -12,7 +13,7 @@ import type { Clock } from "../time/clock.ts";
 /** The writing half of a connection. */
 export interface Writable {
   /** As of `Deno.Conn`. */
-  write(bytes: Uint8Array<ArrayBuffer>): Promise<number>;
+  write(bytes: LentBytes): Promise<number>;
 }
 
 /** What an output needs of its loop: one object for all of them, since there may be ten thousand. */
@@ -75,7 +76,7 @@ export class Output {
   /** What goes out as it lies, since nothing else is gathered. */
   #lent: Uint8Array<ArrayBuffer> | null = null;
   /** What is still to be written by the write under way; null: none is. */
-  #rest: Uint8Array<ArrayBuffer> | null = null;
+  #rest: LentBytes | null = null;
   /** The buffer that it lies in, where that is one of the pool's. */
   #writing: Uint8Array<ArrayBuffer> | null = null;
   #waiter: WriteWaiter | null = null;
@@ -130,7 +131,7 @@ export class Output {
   }
 
   /** Copies `bytes` behind what is gathered; false when they do not fit. */
-  append(bytes: Uint8Array<ArrayBuffer>): boolean {
+  append(bytes: LentBytes): boolean {
     const place = this.reserve(bytes.length);
     if (place === null) return false;
     place.buffer.set(bytes, place.offset);
@@ -179,14 +180,14 @@ export class Output {
   }
 
   /** Sends what is gathered and then `bytes`, in one write where both fit. */
-  async write(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+  async write(bytes: LentBytes): Promise<void> {
     if (this.append(bytes)) return await this.flush();
     await this.flush();
     await this.writeInPlace(bytes);
   }
 
   /** Sends `bytes`, of which no copy is made; what is gathered was sent before. */
-  writeInPlace(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+  writeInPlace(bytes: LentBytes): Promise<void> {
     return new Promise((resolve, reject) =>
       this.#send(bytes, null, { written: resolve, writeFailed: reject })
     );
@@ -252,7 +253,7 @@ export class Output {
   }
 
   /** Writes all of `bytes`, in its turn; `gathered` goes back to the pool after it. */
-  #send(bytes: Uint8Array<ArrayBuffer>, gathered: Uint8Array<ArrayBuffer> | null, waiter: WriteWaiter): void {
+  #send(bytes: LentBytes, gathered: Uint8Array<ArrayBuffer> | null, waiter: WriteWaiter): void {
     if (this.#abandoned !== null) return waiter.writeFailed(this.#abandoned());
     if (this.#rest !== null) {
       (this.#queue ??= []).push(() => this.#send(bytes, gathered, waiter));
@@ -265,7 +266,7 @@ export class Output {
     else this.#finish()?.written();
   }
 
-  #write(rest: Uint8Array<ArrayBuffer>): void {
+  #write(rest: LentBytes): void {
     this.deadlineMs = this.#host.clock.coarseMs + this.#lookMs;
     this.#sink.write(rest).then(this.#onWritten, this.#onError);
   }

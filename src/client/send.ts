@@ -5,6 +5,7 @@
  * @module
  */
 
+import { isShared, type LentBytes } from "../buffers.ts";
 import type { Reply, Source } from "../handlers/handler.ts";
 import { CHUNK_END, encodeChunkHead, LAST_CHUNK } from "../http/chunked.ts";
 import {
@@ -121,18 +122,25 @@ async function sendSource(
   await output.flush();
 }
 
-/** One chunk in one write: a copy is cheaper than another system call. */
+/** One chunk in one write: even a copy is cheaper than another system call. */
 class Frame {
   #buffer: Uint8Array<ArrayBuffer> = NOTHING;
 
   /** The chunk of `bytes`, until the next. */
-  around(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  around(bytes: LentBytes): LentBytes {
     const head = encodeChunkHead(bytes.length);
-    const length = head.length + bytes.length + CHUNK_END.length;
+    const chunk = this.#room(bytes, head.length);
+    chunk.set(head);
+    chunk.set(CHUNK_END, head.length + bytes.length);
+    return chunk;
+  }
+
+  /** The place of the chunk: around the bytes where they lie if there is room, otherwise around a copy. */
+  #room(bytes: LentBytes, headBytes: number): LentBytes {
+    const length = headBytes + bytes.length + CHUNK_END.length;
+    if (isShared(bytes)) return new Uint8Array(bytes.buffer, bytes.byteOffset - headBytes, length);
     if (this.#buffer.length < length) this.#buffer = new Uint8Array(length);
-    this.#buffer.set(head);
-    this.#buffer.set(bytes, head.length);
-    this.#buffer.set(CHUNK_END, head.length + bytes.length);
+    this.#buffer.set(bytes, headBytes);
     return this.#buffer.subarray(0, length);
   }
 }

@@ -77,7 +77,8 @@ export class CompressedSource implements Source {
     try {
       for (let chunk = await this.#source.read(); chunk !== null; chunk = await this.#source.read()) {
         for (let at = 0; at < chunk.length; at += FED_BYTES) {
-          await this.#writer.write(chunk.subarray(at, at + FED_BYTES));
+          // A copy, since a stream takes no shared memory.
+          await this.#writer.write(chunk.slice(at, at + FED_BYTES));
           if (this.#isClosed) return;
           await this.#nextTurn();
         }

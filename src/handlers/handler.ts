@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { LentBytes } from "../buffers.ts";
 import type { Route, Site } from "../config/config.ts";
 import type { Field } from "../http/fields.ts";
 import type { RequestHead } from "../http/head.ts";
@@ -49,7 +50,7 @@ export interface Source {
    * The next bytes, never empty; null at the end. They are valid until the next call.
    * Throws or rejects when the content breaks off: the connection is cut, so that nothing looks complete.
    */
-  read(): Uint8Array<ArrayBuffer> | null | Promise<Uint8Array<ArrayBuffer> | null>;
+  read(): LentBytes | null | Promise<LentBytes | null>;
   /** Ends it and frees what it holds; called once, also after the end. `reason` is null after a complete answer. */
   close(reason: unknown): void;
   /** The first bytes are at hand, so the head need not go out before them. */

@@ -8,7 +8,7 @@
  * @module
  */
 
-import { giveBuffer, isInBuffer, spareBuffer, takeBuffer } from "../buffers.ts";
+import { giveBuffer, isInBuffer, isShared, type LentBytes, spareBuffer, takeBuffer } from "../buffers.ts";
 import {
   type EndReason,
   type ScriptExit,
@@ -127,7 +127,7 @@ class BridgedRun implements ScriptRun {
   readonly #starting = Promise.withResolvers<number>();
   readonly #ending = Promise.withResolvers<ScriptExit>();
   #output: Uint8Array<ArrayBuffer>[] = [];
-  #reader: PromiseWithResolvers<Uint8Array<ArrayBuffer> | null> | null = null;
+  #reader: PromiseWithResolvers<LentBytes | null> | null = null;
   #isOutputEnded = false;
   #isOutputDropped = false;
   #isLost = false;
@@ -143,6 +143,8 @@ class BridgedRun implements ScriptRun {
   #inputRing: RingWriter | null = null;
   /** What output comes through behind that of `#output`; null: there is none yet. */
   #outputRing: RingReader | null = null;
+  /** Whether a piece of it is lent to whoever read it. */
+  #isLending = false;
 
   constructor(id: number, way: Way, now: () => number, forget: () => void) {
     this.#id = id;
@@ -187,7 +189,17 @@ class BridgedRun implements ScriptRun {
     return isWritten;
   }
 
-  read(): Promise<Uint8Array<ArrayBuffer> | null> {
+  async read(): Promise<Uint8Array<ArrayBuffer> | null> {
+    const bytes = await this.lend();
+    if (bytes === null || !isShared(bytes)) return bytes;
+    const copy = takeBuffer().subarray(0, bytes.length);
+    copy.set(bytes);
+    this.#takeBack();
+    return copy;
+  }
+
+  lend(): Promise<LentBytes | null> {
+    this.#takeBack();
     const bytes = this.#output.shift();
     if (bytes !== undefined) {
       this.#consume(bytes);
@@ -202,13 +214,10 @@ class BridgedRun implements ScriptRun {
   }
 
   /** What the ring has; null: nothing now. */
-  #readRing(): Uint8Array<ArrayBuffer> | null {
-    const ring = this.#outputRing;
-    if (ring === null || !ring.hasBytes) return null;
-    const buffer = takeBuffer();
-    const count = ring.peek(buffer);
-    ring.take(count);
-    return buffer.subarray(0, count);
+  #readRing(): LentBytes | null {
+    const piece = this.#outputRing?.peek() ?? null;
+    this.#isLending = piece !== null;
+    return piece;
   }
 
   /** Gives whoever reads what comes through the ring. */
@@ -221,8 +230,16 @@ class BridgedRun implements ScriptRun {
     this.#reader = null;
   }
 
-  release(bytes: Uint8Array<ArrayBuffer>): void {
+  release(bytes: LentBytes): void {
     giveBuffer(bytes);
+    this.#takeBack();
+  }
+
+  /** The piece of the ring that was lent, if one was, is free again. */
+  #takeBack(): void {
+    if (!this.#isLending) return;
+    this.#isLending = false;
+    this.#outputRing?.take();
   }
 
   stderr(): string {

@@ -1,20 +1,27 @@
 /**
- * A ring of bytes in memory that two threads share: one direction of one run, where much is to be passed.
+ * A ring of pieces in memory that two threads share: one direction of one run, where much is to be passed.
  *
  * A message between two threads costs 50 to 100 us, a buffer in it included, whether the other side was waiting or not. Bytes
- * in shared memory cost their copying, and a thread is woken only when it waits. One thread writes and one reads.
+ * in shared memory cost their copying, once: who reads uses a piece where it lies. And a thread is woken only when it waits.
+ * One thread writes and one reads.
  *
  * @module
  */
 
-/** Bytes that a ring holds: who is full waits for whom is slower, and that is all the memory a run takes. */
-export const RING_BYTES: number = 256 * 1024;
+import { BUFFER_BYTES, ROOM_BYTES } from "../buffers.ts";
+
+/** How many pieces a ring holds: who is full waits for whom is slower, and that is all the memory a run takes. */
+const PIECES = 4;
+/** Bytes that a ring holds. */
+export const RING_BYTES: number = PIECES * BUFFER_BYTES;
+/** How far apart the pieces lie. */
+const STRIDE_BYTES = BUFFER_BYTES + 2 * ROOM_BYTES;
 
 /** Both threads' counters lie here, each in cache lines of its own. */
 const CONTROL_BYTES = 256;
 /** Where in the control words, each of 32 bits, things stand. Counters go on past 2^32 and begin anew. */
 const CELL = {
-  /** How many bytes have been written. */
+  /** How many pieces have been written. */
   written: 0,
   /** 1: no more will be. */
   isClosed: 1,
@@ -22,7 +29,9 @@ const CELL = {
   writerWaits: 2,
   /** What the writer waits at. */
   writerBell: 3,
-  /** How many bytes have been taken. */
+  /** From here on: how long each piece is. */
+  lengths: 4,
+  /** How many pieces have been taken. */
   taken: 32,
   /** 1: the reader waits for bytes. */
   readerWaits: 33,
@@ -38,20 +47,20 @@ const WAKE_MS = 100;
 
 /** Memory for a ring, to be posted to the other thread as it is. */
 export function ringMemory(): SharedArrayBuffer {
-  return new SharedArrayBuffer(CONTROL_BYTES + RING_BYTES);
+  return new SharedArrayBuffer(CONTROL_BYTES + PIECES * STRIDE_BYTES);
 }
 
 /** What both ends have in common. */
 class RingEnd {
   readonly cells: Int32Array<SharedArrayBuffer>;
-  readonly bytes: Uint8Array<SharedArrayBuffer>;
+  readonly #memory: SharedArrayBuffer;
   readonly #waitsCell: number;
   readonly #bellCell: number;
   #isStopped = false;
 
   constructor(memory: SharedArrayBuffer, waitsCell: number, bellCell: number) {
     this.cells = new Int32Array(memory, 0, CONTROL_BYTES / 4);
-    this.bytes = new Uint8Array(memory, CONTROL_BYTES);
+    this.#memory = memory;
     this.#waitsCell = waitsCell;
     this.#bellCell = bellCell;
   }
@@ -67,14 +76,20 @@ class RingEnd {
     this.wake(this.#waitsCell, this.#bellCell);
   }
 
-  /** Bytes that are written and not taken. */
+  /** Pieces that are written and not taken. */
   get used(): number {
     return (Atomics.load(this.cells, CELL.written) - Atomics.load(this.cells, CELL.taken)) | 0;
   }
 
-  /** Where a counter stands in the ring. */
-  placeOf(counter: number): number {
-    return (counter >>> 0) % RING_BYTES;
+  /** The cell with the length of the piece that a counter counts. */
+  lengthCell(counter: number): number {
+    return CELL.lengths + (counter >>> 0) % PIECES;
+  }
+
+  /** So many bytes of it. */
+  piece(counter: number, length: number): Uint8Array<SharedArrayBuffer> {
+    const at = CONTROL_BYTES + (counter >>> 0) % PIECES * STRIDE_BYTES + ROOM_BYTES;
+    return new Uint8Array(this.#memory, at, length);
   }
 
   /** Waits for the other end's bell, unless there is no reason to, which is looked at once more after saying that one waits. */
@@ -114,9 +129,8 @@ export class RingWriter {
    */
   async write(bytes: Uint8Array): Promise<boolean> {
     for (let rest = bytes; rest.length > 0 && !this.#end.isStopped;) {
-      const room = RING_BYTES - this.#end.used;
-      if (room > 0) rest = rest.subarray(this.#put(rest, room));
-      else await this.#end.wait(() => this.#end.used === RING_BYTES && !this.#end.isStopped);
+      if (this.#end.used < PIECES) rest = rest.subarray(this.#put(rest));
+      else await this.#end.wait(() => this.#end.used === PIECES && !this.#end.isStopped);
     }
     return !this.#end.isStopped;
   }
@@ -132,15 +146,15 @@ export class RingWriter {
     this.#end.stop();
   }
 
-  #put(bytes: Uint8Array, room: number): number {
-    const count = Math.min(bytes.length, room);
-    const at = this.#end.placeOf(this.#end.cells[CELL.written]);
-    const untilEnd = Math.min(count, RING_BYTES - at);
-    this.#end.bytes.set(bytes.subarray(0, untilEnd), at);
-    if (untilEnd < count) this.#end.bytes.set(bytes.subarray(untilEnd, count), 0);
-    Atomics.add(this.#end.cells, CELL.written, count);
-    this.#end.wake(CELL.readerWaits, CELL.readerBell);
-    return count;
+  #put(bytes: Uint8Array): number {
+    const end = this.#end;
+    const counter = end.cells[CELL.written];
+    const length = Math.min(bytes.length, BUFFER_BYTES);
+    end.piece(counter, length).set(length < bytes.length ? bytes.subarray(0, length) : bytes);
+    end.cells[end.lengthCell(counter)] = length;
+    Atomics.add(end.cells, CELL.written, 1);
+    end.wake(CELL.readerWaits, CELL.readerBell);
+    return length;
   }
 }
 
@@ -167,26 +181,20 @@ export class RingReader {
     return this.#end.used > 0;
   }
 
-  /**
-   * Copies what there is, as far as `into` has room for it, and leaves it in the ring until `take`.
-   *
-   * @returns How many bytes; 0: there are none now.
-   */
-  peek(into: Uint8Array): number {
-    const count = Math.min(this.#end.used, into.length);
-    const at = this.#end.placeOf(this.#end.cells[CELL.taken]);
-    const untilEnd = Math.min(count, RING_BYTES - at);
-    into.set(this.#end.bytes.subarray(at, at + untilEnd));
-    if (untilEnd < count) into.set(this.#end.bytes.subarray(0, count - untilEnd), untilEnd);
-    return count;
+  /** The next piece, where it lies, until it is taken; null: there is none now. */
+  peek(): Uint8Array<SharedArrayBuffer> | null {
+    if (!this.hasBytes) return null;
+    const end = this.#end;
+    const counter = end.cells[CELL.taken];
+    return end.piece(counter, end.cells[end.lengthCell(counter)]);
   }
 
-  /** Makes room of so many bytes that were peeked at. */
-  take(count: number): void {
-    Atomics.add(this.#end.cells, CELL.taken, count);
+  /** Gives back the piece that was peeked at: its room is for the next. */
+  take(): void {
+    Atomics.add(this.#end.cells, CELL.taken, 1);
     if (Atomics.load(this.#end.cells, CELL.writerWaits) === 0) return;
     const nowMs = this.#nowMs();
-    if (this.#end.used > RING_BYTES / 2 && nowMs - this.#wokenMs < WAKE_MS) return;
+    if (this.#end.used > PIECES / 2 && nowMs - this.#wokenMs < WAKE_MS) return;
     this.#wokenMs = nowMs;
     this.#end.wake(CELL.writerWaits, CELL.writerBell);
   }

@@ -7,12 +7,12 @@
  * @module
  */
 
-import { giveBuffer, isInBuffer, takeBuffer } from "../buffers.ts";
+import { giveBuffer, isInBuffer } from "../buffers.ts";
 import { Places, type RoutePlaces, type Ticket } from "../cgi/places.ts";
 import {
   type EndReason,
+  type LocalRun,
   type ScriptExit,
-  type ScriptRun,
   type ScriptSpec,
   StartError,
   type StartFailure,
@@ -281,7 +281,7 @@ interface RunHost {
   readonly places: Places;
   readonly metrics: Metrics;
   readonly route: ScriptRoute;
-  start(spec: ScriptSpec): ScriptRun;
+  start(spec: ScriptSpec): LocalRun;
   readonly pids: PidTable;
   /** Whether no other run is under way. */
   isAlone(): boolean;
@@ -296,7 +296,7 @@ class HostedRun {
   readonly #outbox: Outbox;
   readonly #host: RunHost;
   #ticket: Ticket | null = null;
-  #run: ScriptRun | null = null;
+  #run: LocalRun | null = null;
   #isOver = false;
   #input: Promise<void> = Promise.resolve();
   #unconsumedBytes = 0;
@@ -440,7 +440,7 @@ class HostedRun {
     this.#watch(run);
   }
 
-  async #watch(run: ScriptRun): Promise<void> {
+  async #watch(run: LocalRun): Promise<void> {
     const isStarted = await run.started.then(() => true, () => false);
     if (isStarted) await this.#pumpOutput(run);
     const exit = await run.ended;
@@ -454,7 +454,7 @@ class HostedRun {
     this.#finish();
   }
 
-  async #pumpOutput(run: ScriptRun): Promise<void> {
+  async #pumpOutput(run: LocalRun): Promise<void> {
     let messages = 0;
     for (let bytes = await run.read(); bytes !== null; bytes = await run.read()) {
       if (this.#isOutputDropped) continue;
@@ -511,19 +511,16 @@ class HostedRun {
     const run = this.#run;
     if (run === null) return;
     while (await ring.ready()) {
-      const buffer = takeBuffer();
-      const count = ring.peek(buffer);
-      // Where it is not open the write may still be under way: its buffer is nobody's yet.
-      if (!await run.write(buffer.subarray(0, count))) {
-        return this.#post({ kind: "inputClosed", id: this.#id });
-      }
-      giveBuffer(buffer);
-      ring.take(count);
+      const piece = ring.peek();
+      if (piece === null) continue;
+      // Where it is not open the write may still be under way: the piece is not given back.
+      if (!await run.write(piece)) return this.#post({ kind: "inputClosed", id: this.#id });
+      ring.take();
     }
   }
 
   /** For the diagnosis of its failure. */
-  #tellStderr(run: ScriptRun): void {
+  #tellStderr(run: LocalRun): void {
     const text = run.stderr?.() ?? "";
     if (text !== "") this.#post({ kind: "stderr", id: this.#id, text });
   }

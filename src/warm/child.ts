@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { LentBytes } from "../buffers.ts";
 import type { PipeEnd } from "../cgi/pipe.ts";
 import type { ScriptInput, ScriptProcess } from "../cgi/process.ts";
 import type { ScriptExit } from "../cgi/run.ts";
@@ -105,7 +106,7 @@ class SocketInput implements ScriptInput {
     this.#connection = connection;
   }
 
-  async write(bytes: Bytes): Promise<void> {
+  async write(bytes: LentBytes): Promise<void> {
     for (let at = 0; at < bytes.length;) at += await this.#connection.write(bytes.subarray(at));
   }
 

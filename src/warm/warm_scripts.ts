@@ -4,11 +4,12 @@
  * @module
  */
 
+import type { LentBytes } from "../buffers.ts";
 import { type ProcessHooks, startProcess, watchProcess } from "../cgi/process.ts";
 import {
   type EndReason,
+  type LocalRun,
   type ScriptExit,
-  type ScriptRun,
   type ScriptSpec,
   StartError,
   type WarmServer,
@@ -51,7 +52,7 @@ export class WarmScripts {
   }
 
   /** Starts a script as its specification says. Never throws. */
-  start(spec: ScriptSpec, hooks: ProcessHooks): ScriptRun {
+  start(spec: ScriptSpec, hooks: ProcessHooks): LocalRun {
     const server = spec.warm === null ? null : this.#serverFor(spec.warm.server);
     if (spec.warm === null || server === null || !server.isAwaited) return startProcess(spec, hooks);
     return new WarmRun(spec, spec.warm, server, hooks);
@@ -142,11 +143,11 @@ export class WarmScripts {
 }
 
 /** A run that a fork server's child begins, or a process of its own where none does. */
-class WarmRun implements ScriptRun {
+class WarmRun implements LocalRun {
   readonly started: Promise<number>;
   readonly ended: Promise<ScriptExit>;
   readonly #attempt: Attempt;
-  #run: ScriptRun | null = null;
+  #run: LocalRun | null = null;
   #reason: EndReason | null = null;
 
   constructor(spec: ScriptSpec, warm: WarmStart, server: ForkServer, hooks: ProcessHooks) {
@@ -162,7 +163,7 @@ class WarmRun implements ScriptRun {
     return this.#run?.lastSignMs ?? 0;
   }
 
-  async write(bytes: Uint8Array<ArrayBuffer>): Promise<boolean> {
+  async write(bytes: LentBytes): Promise<boolean> {
     return await this.#run?.write(bytes) ?? false;
   }
 
@@ -174,7 +175,7 @@ class WarmRun implements ScriptRun {
     return await this.#run?.read() ?? null;
   }
 
-  release(bytes: Uint8Array<ArrayBuffer>): void {
+  release(bytes: LentBytes): void {
     this.#run?.release?.(bytes);
   }
 
@@ -191,7 +192,7 @@ class WarmRun implements ScriptRun {
     this.#attempt.giveUp();
   }
 
-  #begin(child: WarmChild | null, spec: ScriptSpec, hooks: ProcessHooks): ScriptRun {
+  #begin(child: WarmChild | null, spec: ScriptSpec, hooks: ProcessHooks): LocalRun {
     const reason = this.#reason;
     if (child === null && reason !== null) throw new StartError({ kind: "ended", reason });
     const run = child === null ? startProcess(spec, hooks) : watchProcess(child, spec, hooks);

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { gunzipSync } from "node:zlib";
 import { residentBytes } from "../support/processes.ts";
-import { get } from "../support/raw.ts";
+import { ask, field, get, octets, post } from "../support/raw.ts";
 import { BASIC_YAML, type FileSpec, TestServer } from "../support/server.ts";
 
 const GIB = 1024 ** 3;
@@ -89,3 +90,49 @@ Deno.test("a client that does not read stops its script and not the server", asy
   stopped.close();
   await server.childless();
 });
+
+Deno.test("much that a script says or is told arrives as it was, whatever it goes through", async (t) => {
+  const yaml = `listen: 127.0.0.1:0
+routes:
+  - { path: /plain/, cgi: ./s }
+  - { path: /coded/, cgi: ./s, compress: true }
+  - { path: /kept/, cgi: ./s, cache: { max_age: 1h } }
+`;
+  const header = "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n'\n";
+  const files = { "s/count.sh": `${header}seq 1 400000\n`, "s/echo.sh": `${header}cat\n` };
+  await using server = await TestServer.start({ yaml, files });
+  const text = Array.from({ length: 400_000 }, (_, i) => `${i + 1}\n`).join("");
+  const expected = octets(text);
+  const request = get("/plain/count.sh");
+  await t.step("in chunks", async () => {
+    const response = await ask(server, request);
+    assertEquals(field(response, "transfer-encoding"), "chunked");
+    assert(equal(response.content, expected));
+  });
+  await t.step("to the end of the connection", async () => {
+    const response = await ask(server, request.replace("HTTP/1.1", "HTTP/1.0"));
+    assertEquals(field(response, "transfer-encoding"), null);
+    assert(equal(response.content, expected));
+  });
+  await t.step("compressed", async () => {
+    const response = await ask(server, get("/coded/count.sh", "Accept-Encoding: gzip"));
+    assertEquals(field(response, "content-encoding"), "gzip");
+    assert(equal(gunzipSync(response.content), expected));
+  });
+  await t.step("kept", async () => {
+    for (let i = 0; i < 2; i++) {
+      assert(equal((await ask(server, get("/kept/count.sh"))).content, expected));
+    }
+  });
+  await t.step("there and back", async () => {
+    using client = await server.connect();
+    const sending = client.send(post("/plain/echo.sh", text));
+    assert(equal((await client.readResponse()).content, expected));
+    await sending;
+  });
+});
+
+/** Whether bytes are the same; of millions nobody wants to see how they differ. */
+function equal(bytes: Uint8Array, expected: Uint8Array): boolean {
+  return bytes.length === expected.length && bytes.every((byte, i) => byte === expected[i]);
+}

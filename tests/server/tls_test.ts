@@ -1,4 +1,4 @@
-import { assertEquals, assertMatch, assertNotMatch, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertNotMatch, assertRejects } from "@std/assert";
 import { join } from "@std/path";
 import { makeCertificate } from "../support/certificate.ts";
 import { eventually, within } from "../support/deadline.ts";
@@ -52,6 +52,10 @@ Deno.test("TLS", async (t) => {
     assertEquals(textOf(await client.readResponse()), "file");
     assertEquals(textOf(await client.readResponse()), `on https ${port} 127.0.0.1 body`);
     assertEquals((await client.readResponse()).content.length, 3_000_000);
+    const body = " much".repeat(200_000);
+    const sending = client.send(post("/cgi-bin/env.sh", body));
+    assert(textOf(await client.readResponse()) === `on https ${port} 127.0.0.1${body}`);
+    await sending;
     await client.send(get("/a.txt", "Connection: close"));
     assertEquals((await client.readResponse()).status, 200);
     assertEquals((await client.readToEnd()).bytes.length, 0);
