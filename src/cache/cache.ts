@@ -134,7 +134,9 @@ class Cache {
   /** What may change the target, and does: what is kept of it is not true any more (RFC 9111, 4.4). */
   async #change(exchange: Exchange, target: string): Promise<Outcome> {
     const outcome = await this.#handler(exchange);
-    if (outcome.kind === "reroute" || outcome.status < 400) this.#services.changes.note(target);
+    if (outcome.kind === "reroute" || (outcome.kind === "reply" && outcome.status < 400)) {
+      this.#services.changes.note(target);
+    }
     return outcome;
   }
 
@@ -180,7 +182,7 @@ class Cache {
     try {
       // The whole is wanted, to be kept: whether the client has it already is decided here.
       const outcome = await this.#handler(Unconditional.of(exchange));
-      if (outcome.kind === "reroute") return outcome;
+      if (outcome.kind !== "reply") return outcome;
       const freshness = storable(
         request,
         seenByClient(exchange, outcome),

@@ -151,6 +151,7 @@ class Execution {
       };
       const outcome: Outcome = await routed.handler(exchange);
       if (outcome.kind === "reply") return await this.#show(outcome, method);
+      if (outcome.kind === "refusal") throw outcome.error;
       target = parseTarget(outcome.target, "GET");
       if (outcome.as === "local") {
         method = "GET";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Outcome, Peer, Reply } from "../handlers/handler.ts";
+import type { Outcome, Peer, Refusal, Reply } from "../handlers/handler.ts";
 import { errorReply } from "../handlers/error_page.ts";
 import { HttpError } from "../http/error.ts";
 import type { ParsedHead } from "../http/head.ts";
@@ -23,6 +23,9 @@ export interface Reserved {
   /** The reply; null: the path is not one of them. */
   answer(request: { readonly path: string; readonly method: string }): Reply | null;
 }
+
+/** How a request is answered, or why it is not. */
+export type Answer = Reply | Refusal;
 
 /** Turns exchanges into replies. */
 export class Answerer {
@@ -46,9 +49,9 @@ export class Answerer {
   /**
    * Routes the exchange and lets its handler answer.
    *
-   * @throws {HttpError} It is refused; rejects likewise.
+   * @throws {HttpError} It is refused, where that was not at hand; rejects likewise.
    */
-  answer(exchange: ClientExchange): Reply | Promise<Reply> {
+  answer(exchange: ClientExchange): Answer | Promise<Answer> {
     const site = this.#router.findSite(exchange.listenIndex, exchange.head, exchange.target, exchange.peer);
     const reserved = this.#reserved?.answer({ path: exchange.target.path, method: exchange.method }) ?? null;
     if (reserved !== null) return reserved;
@@ -71,11 +74,11 @@ export class Answerer {
     exchange: ClientExchange,
     site: SiteRoutes,
     hops: number,
-  ): Reply | Promise<Reply> {
+  ): Answer | Promise<Answer> {
     if (outcome instanceof Promise) {
       return outcome.then((settled) => this.#follow(settled, exchange, site, hops));
     }
-    if (outcome.kind === "reply") return outcome;
+    if (outcome.kind !== "reroute") return outcome;
     if (hops === HOPS_MAX) {
       throw new HttpError(502, `more than ${HOPS_MAX} local redirects, the last to ${outcome.target}`);
     }

@@ -25,7 +25,7 @@ import type { RecentError } from "../observe/status.ts";
 import type { Clock, Deadline } from "../time/clock.ts";
 import type { AddressSet } from "../route/access.ts";
 import { isShortage } from "../shortage.ts";
-import type { Answerer } from "./answerer.ts";
+import type { Answer, Answerer } from "./answerer.ts";
 import type { BodyLimits } from "./body.ts";
 import { ClientExchange, type ExchangeClient } from "./exchange.ts";
 import type { HeadReaders } from "./head_readers.ts";
@@ -542,18 +542,31 @@ export class Client implements Deadline, ExchangeClient, InputListener, WriteWai
       return this.#refuse(error, head).then(() => false);
     }
     this.#exchange = exchange;
-    let reply: Reply;
+    const reply = this.#replyTo(exchange);
+    return reply instanceof Promise ? this.#answerLater(exchange, reply) : this.#answerNow(exchange, reply);
+  }
+
+  /** What its handler says, or the reply to its refusal. */
+  #replyTo(exchange: ClientExchange): Reply | Promise<Answer> {
+    let refusal: unknown;
     try {
       const answer = this.#host.answerer.answer(exchange);
-      if (answer instanceof Promise) return this.#answerLater(exchange, answer);
-      reply = this.#dropUnread(exchange, answer);
-      this.#step(Event.respond);
+      if (answer instanceof Promise) return answer;
+      if (answer.kind === "reply") {
+        const reply = this.#dropUnread(exchange, answer);
+        this.#step(Event.respond);
+        return reply;
+      }
+      refusal = answer.error;
     } catch (error) {
-      const refusal = this.#errorReply(exchange, error);
-      if (refusal instanceof Promise) return this.#answerLater(exchange, refusal);
-      this.#step(Event.refuse);
-      reply = refusal;
+      refusal = error;
     }
+    const reply = this.#errorReply(exchange, refusal);
+    if (!(reply instanceof Promise)) this.#step(Event.refuse);
+    return reply;
+  }
+
+  #answerNow(exchange: ClientExchange, reply: Reply): typeof GATHERED | Promise<boolean> {
     const prepared = this.#preparedFor(exchange, reply);
     if (prepared !== null) return this.#sendPrepared(exchange, reply, prepared);
     const framing = this.#decideFraming(exchange, reply);
@@ -613,12 +626,14 @@ export class Client implements Deadline, ExchangeClient, InputListener, WriteWai
     return true;
   }
 
-  async #answerLater(exchange: ClientExchange, answer: Promise<Reply>): Promise<boolean> {
+  async #answerLater(exchange: ClientExchange, answer: Promise<Answer>): Promise<boolean> {
     this.#publish();
     let reply: Reply;
     this.#flushMeanwhile();
     try {
-      reply = this.#dropUnread(exchange, await answer);
+      const settled = await answer;
+      if (settled.kind === "refusal") throw settled.error;
+      reply = this.#dropUnread(exchange, settled);
       if (!this.isDestroyed) this.#step(Event.respond);
     } catch (error) {
       if (this.isDestroyed) throw error;

@@ -97,6 +97,7 @@ export class ErrorPages {
       exchange.enterRoute(routed);
       const outcome: Outcome = await routed.handler(exchange);
       if (outcome.kind === "reply") return outcome;
+      if (outcome.kind === "refusal") throw outcome.error;
       target = outcome.target;
     }
     throw new HttpError(502, `the error page ${path} leads on and on`);

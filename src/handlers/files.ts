@@ -17,7 +17,7 @@ import { CODINGS, compressBytes, CompressedSource, isWorthCompressing } from "./
 import { type CacheEntry, FileCache } from "./file_cache.ts";
 import { type FilePathRules, mayNameFile } from "./file_path.ts";
 import { BufferPool, FileSource, lengthOnly } from "./file_source.ts";
-import type { Exchange, Handler, Outcome, Reply } from "./handler.ts";
+import type { Exchange, Handler, Outcome, Refusal, Reply } from "./handler.ts";
 import { listingReply, readListing } from "./listing.ts";
 import { becameFolder, isUnchanged, type LoadedFile, loadFile } from "./load_file.ts";
 import { locationPath } from "./location.ts";
@@ -99,9 +99,10 @@ interface FoundFile extends LoadedFile {
   readonly choices: Map<string, Coding | "identity" | null>;
 }
 
+/** `nothingAt`: as long as nothing is below these paths, nothing else can have changed; null: that may be something else. */
 type FoundOther =
-  | { readonly kind: "absent"; readonly error: HttpError }
-  | { readonly kind: "folderWithoutSlash" }
+  | { readonly kind: "absent"; readonly refusal: Refusal; readonly nothingAt: readonly string[] | null }
+  | { readonly kind: "folderWithoutSlash"; readonly below: string }
   | { readonly kind: "listing"; readonly below: string }
   | { readonly kind: "script"; readonly file: string; readonly pathInfo: string };
 
@@ -202,17 +203,35 @@ export class FileServer {
     const nowMs = this.#services.clock.now();
     const { believedMs, generation } = this.#services.cache;
     if (nowMs - entry.checkedMs < believedMs && entry.generation === generation) return true;
-    const { found } = entry;
-    if (found.kind !== "file" || nowMs - entry.foundMs >= FOUND_MS) return false;
-    if (!this.#holds(found.plain) || !found.coded.every((form) => this.#holds(form))) return false;
+    if (nowMs - entry.foundMs >= FOUND_MS || !this.#holds(entry.found)) return false;
     entry.checkedMs = nowMs;
     entry.generation = generation;
     return true;
   }
 
-  #holds(form: Representation): boolean {
+  /** Whether a path leads to the same as before, as far as a look at what it led to can tell. */
+  #holds(found: Found): boolean {
+    switch (found.kind) {
+      case "file":
+        return this.#isAsBefore(found.plain) && found.coded.every((form) => this.#isAsBefore(form));
+      case "absent":
+        return found.nothingAt?.every((below) => this.#isStillAbsent(below, found.refusal)) ?? false;
+      case "folderWithoutSlash":
+        return this.#folder.locateAgain(found.below).kind === "folder";
+      case "listing":
+      case "script":
+        return false;
+    }
+  }
+
+  #isAsBefore(form: Representation): boolean {
     const located = this.#folder.locateAgain(form.facts.below);
     return located.kind === "file" && isUnchanged(form, located);
+  }
+
+  #isStillAbsent(below: string, { error }: Refusal): boolean {
+    const located = this.#folder.locateAgain(below);
+    return located.kind === "absent" && located.status === error.status;
   }
 
   async #findAndAnswer(exchange: Exchange): Promise<Outcome> {
@@ -256,7 +275,7 @@ export class FileServer {
   async #find(exchange: Exchange, known: Found | null): Promise<Found> {
     const { rest } = exchange;
     if (!mayNameFile(rest, this.#pathRules(exchange))) {
-      return notFound(`no file is served by the name ${rest}`);
+      return notFound(`no file is served by the name ${rest}`, []);
     }
     const hasSlash = rest.endsWith("/");
     const below = hasSlash ? rest.slice(0, -1) : rest;
@@ -269,9 +288,12 @@ export class FileServer {
         if (hasSlash) return notFound(`${located.path} is no folder`);
         return await this.#load(exchange, below, located, known);
       case "folder":
-        return hasSlash ? await this.#findInFolder(exchange, below, known) : { kind: "folderWithoutSlash" };
+        return hasSlash
+          ? await this.#findInFolder(exchange, below, known)
+          : { kind: "folderWithoutSlash", below };
       case "absent":
-        return await this.#findScriptAbove(rest) ?? toFound(located);
+        return await this.#findScriptAbove(rest) ??
+          toFound(located, this.#scripts.size === 0 ? [below] : null);
     }
   }
 
@@ -285,7 +307,8 @@ export class FileServer {
       }
       return await this.#load(exchange, path, located, known);
     }
-    return this.#config.list ? { kind: "listing", below } : notFound(`${below}/ has no index`);
+    if (this.#config.list) return { kind: "listing", below };
+    return notFound(`${below}/ has no index`, this.#config.index.map((name) => `${below}/${name}`));
   }
 
   /** `/app.php/extra`: the first segment that names a script, the rest being PATH_INFO. */
@@ -362,7 +385,7 @@ export class FileServer {
       case "file":
         return this.#sendFile(exchange, found);
       case "absent":
-        return this.#sendNothing(exchange, found.error);
+        return this.#sendNothing(exchange, found.refusal);
       case "folderWithoutSlash": {
         const { target } = exchange;
         const query = target.query === null ? "" : `?${target.query}`;
@@ -375,10 +398,12 @@ export class FileServer {
     }
   }
 
-  #sendNothing(exchange: Exchange, error: HttpError): Outcome {
+  #sendNothing(exchange: Exchange, refusal: Refusal): Outcome {
     const { fallback } = this.#config;
     // The fallback itself is not there: falling back again would never end.
-    if (fallback === null || error.status !== 404 || exchange.target.path === fallback) throw error;
+    if (fallback === null || refusal.error.status !== 404 || exchange.target.path === fallback) {
+      return refusal;
+    }
     const { query } = exchange.target;
     const joint = fallback.includes("?") ? "&" : "?";
     return {
@@ -523,12 +548,12 @@ function changedForm(form: Representation, version: FileVersion): Representation
   });
 }
 
-function notFound(reason: string): FoundOther {
-  return { kind: "absent", error: new HttpError(404, reason) };
+function notFound(reason: string, nothingAt: readonly string[] | null = null): FoundOther {
+  return toFound({ kind: "absent", status: 404, reason }, nothingAt);
 }
 
-function toFound(absent: Absent): FoundOther {
-  return { kind: "absent", error: new HttpError(absent.status, absent.reason) };
+function toFound({ status, reason }: Absent, nothingAt: readonly string[] | null = null): FoundOther {
+  return { kind: "absent", refusal: { kind: "refusal", error: new HttpError(status, reason) }, nothingAt };
 }
 
 /** A file that was there a moment ago. */

@@ -1,6 +1,7 @@
 import {
   assert,
   assertEquals,
+  assertFalse,
   assertMatch,
   assertNotEquals,
   assertRejects,
@@ -92,6 +93,7 @@ class Site {
   async refusal(path: string, facts: ExchangeFacts = {}): Promise<HttpError> {
     return await assertRejects(async () => {
       const outcome = await this.outcome(path, facts);
+      if (outcome.kind === "refusal") throw outcome.error;
       if (outcome.kind === "reply" && outcome.body !== null && "close" in outcome.body) {
         outcome.body.close(null);
       }
@@ -417,6 +419,38 @@ Deno.test("files: the redirect to a folder stays on this host and is percent-enc
   // The path below the route names the folder; the whole path may begin with several slashes.
   const reply = await site.get("//evil.example/a%20b%3F%C3%A9", {}, { rest: "/a b?é" });
   assertEquals(fieldOf(reply, "Location"), "/evil.example/a%20b%3F%C3%A9/");
+});
+
+Deno.test("files: what leads to nothing, or to a folder, is known at once, and seen within 10 ms when that changes", async () => {
+  using site = new Site({ scripts: [] });
+  site.write("bare/x.txt", "x");
+  const paths = ["/missing", "/missing/deep/down", "/bare/", "/bare", "/a.txt\0"];
+  for (const path of paths) await site.outcome(path);
+  for (const path of paths) {
+    site.clock.turn(10);
+    const known = site.outcome(path);
+    assertFalse(known instanceof Promise, path);
+    if (!(known instanceof Promise)) assertEquals(known.kind, path === "/bare" ? "reply" : "refusal");
+  }
+  site.write("missing/deep/down", "there");
+  site.write("bare/index.html", "index");
+  site.clock.turn(10);
+  assertEquals((await site.get("/missing")).status, 308);
+  assertEquals(await textOf(await site.get("/missing/deep/down")), "there");
+  assertEquals(await textOf(await site.get("/bare/")), "index");
+  Deno.removeSync(`${site.dir}/missing`, { recursive: true });
+  site.clock.turn(10);
+  assertEquals(status(await site.refusal("/missing")), 404);
+  assertEquals(status(await site.refusal("/missing/deep/down")), 404);
+});
+
+Deno.test("files: a script that appears above a path that led to nothing is found", async () => {
+  using site = new Site({ scripts: [".php"] });
+  assertEquals(status(await site.refusal("/app.php/x")), 404);
+  site.write("app.php", "<?php");
+  site.clock.turn(10);
+  await site.get("/app.php/x");
+  assertEquals(site.scripts, ["/app.php /x"]);
 });
 
 Deno.test("files: an index that appears before another one in order is found within a second", async () => {

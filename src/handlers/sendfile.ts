@@ -125,6 +125,7 @@ function configOf(dir: string): FileServerConfig {
 async function answerOf(server: FileServer, exchange: Exchange): Promise<Outcome | null> {
   try {
     const outcome = await server.handle(exchange);
+    if (outcome.kind === "refusal") throw outcome.error;
     // A folder's name without its slash would be redirected.
     return outcome.kind === "reply" && outcome.status === 308 ? null : outcome;
   } catch (error) {

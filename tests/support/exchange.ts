@@ -115,6 +115,7 @@ export function exchange(facts: ExchangeFacts = {}): Exchange {
 /** The reply, where an outcome must be one. */
 export function replyOf(outcome: Outcome): Reply {
   if (outcome.kind !== "reply") {
+    if (outcome.kind === "refusal") throw outcome.error;
     throw new TypeError(`a reply was expected, not a reroute to ${outcome.target}`);
   }
   return outcome;
