@@ -152,11 +152,11 @@ Deno.test("init writes a site that is valid, and never overwrites", () =>
 
 Deno.test("init says what keeps it from writing", () =>
   withFolder(async (folder) => {
-    await Deno.writeTextFile(`${folder}/file`, "");
-    const { status, err } = await run(folder, ["init", "file"]);
+    await Deno.writeTextFile(`${folder}/A`, "");
+    const { status, err } = await run(folder, ["init", "A"]);
     assertEquals(status, 1);
     assertEquals(err, [
-      "pollux: FOLDER/file/pollux.yaml cannot be written: FOLDER/file is a file; name another folder: pollux init DIR",
+      "pollux: FOLDER/A/pollux.yaml cannot be written: FOLDER/A is a file; name another folder: pollux init DIR",
     ]);
   }));
 

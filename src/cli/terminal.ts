@@ -60,5 +60,5 @@ export function sayFaults(terminal: Terminal, faults: readonly Fault[]): void {
 
 /** What the system said in an error, without what only its programmers read. */
 export function systemReason(error: Error): string {
-  return error.message.replace(/ \(os error.*$/s, "").toLowerCase();
+  return error.message.replace(/ \(os error.*$/s, "").replace(/^[A-Z]/, (letter) => letter.toLowerCase());
 }

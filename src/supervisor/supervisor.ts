@@ -332,7 +332,10 @@ async function makeTempFolder(dir: string): Promise<string> {
 
 /** What the system says, without the call that failed. */
 function systemMessage(error: Error): string {
-  return error.message.replace(/ \(os error \d+\).*$/s, "").toLowerCase();
+  return error.message.replace(/ \(os error \d+\).*$/s, "").replace(
+    /^[A-Z]/,
+    (letter) => letter.toLowerCase(),
+  );
 }
 
 /** Opens what is not open already. */

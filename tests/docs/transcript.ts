@@ -19,7 +19,7 @@ import { assertEquals } from "@std/assert";
 import { dirname, join } from "@std/path";
 import { eventually } from "../support/deadline.ts";
 import { runningWith } from "../support/processes.ts";
-import { commandLine, REPOSITORY } from "../support/server.ts";
+import { commandLine, REPOSITORY, withoutFewFiles } from "../support/server.ts";
 
 /** A part of a document that is run. */
 type Step =
@@ -302,7 +302,7 @@ exec ${program} "$@"
   }
 
   #paper(text: string): string {
-    return text.replaceAll(join(this.#dir, "site"), PAPER_FOLDER)
+    return withoutFewFiles(text).replaceAll(join(this.#dir, "site"), PAPER_FOLDER)
       .replaceAll(`${this.#address}:${this.#port}`, `${PAPER_ADDRESS}:${PAPER_PORT}`)
       .replaceAll(this.#address, PAPER_ADDRESS)
       // Nobody who reads the documents is root; a machine that tests them may be.

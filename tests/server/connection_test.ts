@@ -299,7 +299,8 @@ Deno.test("100 Continue comes when the body is wanted, and only then", async (t)
 const WAITS = "timeouts: { header: 4s, keep_alive: 5s, body: 4s }\n";
 
 Deno.test("waits have deadlines", async () => {
-  await using server = await start(WAITS + BASIC_YAML);
+  const impatient = "  - { path: /impatient/, cgi: ./cgi-bin, timeout: 1s }\n";
+  await using server = await start(WAITS + BASIC_YAML + impatient);
   const headThatDoesNotEnd = async () => {
     using client = await server.connect();
     await client.send("GET /a.txt HTTP/1.1\r\nHost: h\r\n");
@@ -323,14 +324,19 @@ Deno.test("waits have deadlines", async () => {
     assertEquals((await idle.readResponse()).status, 200);
     assertEquals(await idle.readToEnd(), { bytes: new Uint8Array(0), reset: false });
   };
-  await Promise.all([headThatDoesNotEnd(), bodyThatDoesNotCome(), nothingAtAll(), nothingMore()]);
-});
-
-Deno.test("a script is not to blame for what its client does not send, however little patience there is with it", async () => {
-  await using server = await start(`${WAITS}cgi: { timeout: 1s }\n${BASIC_YAML}`);
-  using client = await server.connect();
-  await client.send(post("/cgi-bin/after.sh", "abc").slice(0, -1));
-  assertEquals((await client.readResponse()).status, 408);
+  /** A script is not to blame for what its client does not send, however little patience there is with it. */
+  const noBodyForAnImpatientRoute = async () => {
+    using client = await server.connect();
+    await client.send(post("/impatient/after.sh", "abc").slice(0, -1));
+    assertEquals((await client.readResponse()).status, 408);
+  };
+  await Promise.all([
+    headThatDoesNotEnd(),
+    bodyThatDoesNotCome(),
+    noBodyForAnImpatientRoute(),
+    nothingAtAll(),
+    nothingMore(),
+  ]);
   assertEquals((await server.stop()).stderr.match(/cgi\.timeout/), null);
 });
 

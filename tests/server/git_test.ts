@@ -18,7 +18,8 @@ const ENV = {
 };
 
 function git(cwd: string, ...args: string[]): Promise<string> {
-  return outputOf("git", ["-c", "gc.auto=0", "-c", "protocol.version=2", ...args], { cwd, env: ENV });
+  const settings = ["gc.auto=0", "protocol.version=2", "core.compression=0"].flatMap((each) => ["-c", each]);
+  return outputOf("git", [...settings, ...args], { cwd, env: ENV });
 }
 
 async function backend(): Promise<string> {

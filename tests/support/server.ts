@@ -14,6 +14,17 @@ import { ask, get, RawClient, textOf } from "./raw.ts";
 /** The repository. */
 export const REPOSITORY: string = fromFileUrl(new URL("../../", import.meta.url)).replace(/[/\\]$/, "");
 
+/**
+ * What the program says of a machine that lets it open few files: so many connections, and no more. It is said beside whatever else
+ * is, and is left out where all of that is compared.
+ */
+const FEW_FILES = /^.*the system lets this program open \d+ files, which is enough for .*\n/gm;
+
+/** Standard error without that. */
+export function withoutFewFiles(stderr: string): string {
+  return stderr.replace(FEW_FILES, "");
+}
+
 /** Where interpreters are looked for: the system's own first, since a version manager's shim takes long to start. */
 const PATH = `/usr/local/bin:/usr/bin:/bin:${Deno.env.get("PATH") ?? ""}`;
 
