@@ -56,6 +56,24 @@ NEVER = {"__future__", "__main__", "antigravity", "cgitb", "idlelib", "sitecusto
 
 _set_blocking = os.set_blocking
 
+# What every child needs has a name of its own: see "A child".
+from _io import BufferedRandom, BufferedReader, BufferedWriter, BytesIO, FileIO, StringIO, TextIOWrapper, _IOBase
+from _signal import SIG_DFL, SIGCHLD, SIGURG, signal as set_signal
+from atexit import _run_exitfuncs as run_exit_functions
+from gc import collect, get_objects
+from os import _exit, chdir, close, dup, dup2, getpid, getppid, open as open_file, putenv, pwrite, read, setsid, stat
+from os import unsetenv, write
+
+MEMORY_FLAGS = os.O_WRONLY | os.O_CLOEXEC
+ENCODING, ENCODING_ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
+POLLIN = select.POLLIN
+poll = select.poll()
+poll_for, poll_now = poll.register, poll.poll
+split = bytes.split
+modules, system = sys.modules, sys.__dict__
+# In a child: the descriptor that its connection gets.
+place = -1
+
 
 def write_all(fd, data):
     while data:
@@ -88,8 +106,9 @@ class Code:
         self.folder = folder
 
 
-def key_of(stat):
-    return (stat.st_mtime_ns, stat.st_size, stat.st_ino, stat.st_dev, stat.st_ctime_ns)
+def key_of(state):
+    """What changes with a file or a folder: whatever is done to it, the time of its last change tells."""
+    return state.st_ctime_ns, state[:7]
 
 
 class Unfit(Exception):
@@ -100,13 +119,13 @@ def read_script(path):
     """A script's text and state. Raises Unfit for what is no plain source."""
     try:
         with open(path, "rb", 0) as file:
-            stat = os.fstat(file.fileno())
+            state = os.fstat(file.fileno())
             source = file.readall()
     except OSError as error:
         raise Unfit("it cannot be read") from error
     if b"\0" in source:
         raise Unfit("it is no source text")
-    return stat, source
+    return state, source
 
 
 # -- The server ----------------------------------------------------------------------------------------------------------
@@ -121,8 +140,6 @@ class Server:
         self.idle = set()
         # Those that were sent home, and perhaps begin all the same.
         self.leaving = set()
-        # In a child: the descriptor that its connection gets.
-        self.place = -1
         # Standard error's reading end by pid, and pid by that.
         self.errors = {}
         self.pids = {}
@@ -165,7 +182,9 @@ class Server:
         _set_blocking(self.notices, False)
         _set_blocking(self.wakes, False)
         _set_blocking(self.waking, False)
-        _signal.signal(_signal.SIGCHLD, self.wake)
+        # Kept, so that a child that sets it aside does not take it apart.
+        self.waker = self.wake
+        _signal.signal(_signal.SIGCHLD, self.waker)
         # The children's, from their first moment on.
         _signal.signal(_signal.SIGURG, self.leave)
         self.poll = select.poll()
@@ -207,19 +226,40 @@ class Server:
             return
         try:
             # It may come just after `accept`: then there is a request, which is served.
-            os.fstat(self.place)
+            os.fstat(place)
         except OSError:
-            os._exit(0)
+            _exit(0)
 
     def settle(self):
         """What is there now is there to stay: a child's garbage collector need not look at it, nor copy its pages."""
+        self.hand_down()
         gc.collect()
         gc.freeze()
-        self.last_module = next(reversed(sys.modules))
         for module in list(sys.modules.values()):
             path = getattr(module, "__file__", None)
             if isinstance(path, str) and path not in self.stamps:
                 self.stamps[path] = stamp(path)
+
+    def hand_down(self):
+        """Binds what children need to names that they find at once."""
+        settings = self.settings
+        self.main = type(sys)("__main__")
+        self.main.__builtins__ = sys.modules["builtins"]
+        self.main.__file__ = ""
+        self.main.__loader__ = sys.modules["_frozen_importlib_external"].SourceFileLoader("__main__", "")
+        if sys.version_info < (3, 14):
+            self.main.__annotations__ = {}
+            self.main.__cached__ = None
+        sys.modules["__main__"] = self.main
+        globals().update(
+            server_pid=self.pid, null=self.null, noticing=self.noticing, room=self.room, listening=self.listener.fileno(),
+            own=(self.control, self.notices, self.wakes, self.waking), accept=self.listener._accept,
+            input_path=settings.input, nice=settings.nice, umask=settings.umask, limits=settings.limits,
+            flags=settings.flags, codes=self.codes, checked=self.checked, before=self.before,
+            environ=os.environ._data, path=sys.path, argv=sys.argv, orig_argv=getattr(sys, "orig_argv", []),
+            looks_in_folder=not (getattr(sys.flags, "safe_path", False) or sys.flags.isolated),
+            numpy=sys.modules.get("numpy.random"), main_names=self.main.__dict__,
+            loader_names=self.main.__loader__.__dict__, last_module=next(reversed(sys.modules)))
 
     def serve(self):
         while True:
@@ -284,10 +324,10 @@ class Server:
             self.say("L", b"cannot fork: " + describe(error))
             return
         if pid == 0:
-            os.dup2(writing, 2)
-            os.close(writing)
-            os.close(reading)
-            become_script(self)
+            dup2(writing, 2)
+            close(writing)
+            close(reading)
+            become_script(self.pids, self.trial)
         os.close(writing)
         _set_blocking(reading, False)
         self.idle.add(pid)
@@ -390,8 +430,8 @@ class Server:
 
     def learn(self, path):
         try:
-            stat, source = read_script(path)
-            key = key_of(stat)
+            state, source = read_script(path)
+            key = key_of(state)
             folder = os.path.dirname(os.path.realpath(path))
             known = self.codes.get(path)
             if known is not None and known.key == key:
@@ -421,9 +461,9 @@ class Server:
     def check(self, folder):
         """Notes that nothing in a folder goes before what is imported, so that children need not look, as long as it stays the same."""
         try:
-            stat = os.stat(folder)
-            if find_shadow(folder) is None and time.time() - stat.st_mtime > SETTLED_SECONDS:
-                self.checked[folder] = (stat.st_mtime_ns, stat.st_ino, stat.st_dev)
+            state = stat(folder)
+            if find_shadow(folder) is None and time.time() - state.st_ctime > SETTLED_SECONDS:
+                self.checked[folder] = key_of(state)
                 return
         except OSError:
             pass
@@ -483,10 +523,9 @@ class Server:
 
 def stamp(path):
     try:
-        stat = os.stat(path)
+        return key_of(stat(path))
     except OSError:
         return None
-    return stat.st_mtime_ns, stat.st_size, stat.st_ino
 
 
 def describe(error):
@@ -570,193 +609,177 @@ def find_room():
 # -- A child -------------------------------------------------------------------------------------------------------------
 
 
-def become_script(server):
-    """In a child: waits for a request and runs its script. Never returns."""
+# From its fork on a child costs what it touches: each page of memory that it writes to for the first time is copied, which
+# takes as long as a hundred lines of a function. And Python writes to whatever it looks at, since it counts references: to the
+# name of an attribute and to what has it, to a function and its code. So what every child does stands in few functions, which
+# find what they need by names of their own.
+
+
+def become_script(others, trial):
+    """In a child: waits for a request and runs its script. Never returns.
+
+    It has descriptors that it has no use for: those of others' standard error, and that of a trial.
+    """
     try:
-        job = receive(server)
-        prepare(server, job)
-        ready = load(server, job)
+        connection, fields = receive(others, trial)
+        ready = load(connection, fields, *prepare(connection, fields))
     except Unfit as unfit:
         try:
-            os.write(server.noticing, b"%d ! %s\n" % (os.getpid(), describe(unfit)[:NOTICE_MAX].replace(b"\n", b" ")))
-            os.execve(job.program, [job.program, *server.settings.flags, job.script, *job.args], job.environment())
+            write(noticing, b"%d ! %s\n" % (getpid(), describe(unfit)[:NOTICE_MAX].replace(b"\n", b" ")))
+            args, pairs = rest(fields)
+            os.execve(fields[1], [fields[1], *flags, fields[2], *args], dict(zip(pairs, pairs)))
         finally:
-            os._exit(127)
+            _exit(127)
     except BaseException:
         # It has not begun: whoever wants the script sees its end and does without.
-        os._exit(127)
+        _exit(127)
     status = 1
     try:
         status = run(*ready)
     finally:
-        os._exit(status)
+        _exit(status)
 
 
-class Job:
-    """One request, as `job.ts` writes it."""
-
-    def __init__(self, connection, fields):
-        self.connection = connection
-        self.token, self.program, path, self.cwd, marks = fields[:5]
-        self.path = path
-        self.script = os.fsdecode(path)
-        at = 5 + int(marks)
-        self.marks = b"\0".join(fields[5:at])
-        end = at + 1 + int(fields[at])
-        self.args = [os.fsdecode(field) for field in fields[at + 1:end]]
-        self.pairs = fields[end:]
-
-    def environment(self):
-        pairs = iter(self.pairs)
-        return dict(zip(pairs, pairs))
-
-
-def receive(server):
-    """Waits for a request, and takes it.
-
-    From here on it costs what it touches: each page of memory that is written to for the first time is copied, and that
-    takes as long as a hundred lines of a function. So nothing is said in a roundabout way.
-    """
-    _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
-    for fd in (server.control, server.notices, server.wakes, server.waking, *server.errors.values()):
-        os.close(fd)
-    if server.trial is not None:
-        os.close(server.trial[1])
-    server.place = os.dup(server.null)
-    os.close(server.place)
+def receive(others, trial):
+    """Waits for a request, and takes it: its connection, and its fields as `job.ts` writes them."""
+    global place
+    set_signal(SIGCHLD, SIG_DFL)
+    for fd in own:
+        close(fd)
+    for fd in others:
+        close(fd)
+    if trial is not None:
+        close(trial[1])
+    place = dup(null)
+    close(place)
     while True:
         try:
-            connection = server.listener._accept()[0]
+            connection, _ = accept()
             break
         except BlockingIOError:
-            if os.getppid() != server.pid:
-                os._exit(0)
-    _signal.signal(_signal.SIGURG, _signal.SIG_DFL)
-    if os.getppid() != server.pid:
-        os._exit(0)
-    data = os.read(connection, JOB_BYTES)
+            if getppid() != server_pid:
+                _exit(0)
+    set_signal(SIGURG, SIG_DFL)
+    if getppid() != server_pid:
+        _exit(0)
+    data = read(connection, JOB_BYTES)
     while len(data) < 8 or len(data) < 8 + int(data[:8], 16):
-        part = os.read(connection, 65536)
+        part = read(connection, 65536)
         if not part:
-            os._exit(0)
+            _exit(0)
         data += part
-    return Job(connection, data[8:].split(b"\0"))
+    return connection, split(data[8:], b"\0")
 
 
-def prepare(server, job):
-    """Gives the child what a script is started with. Up to the line that it has begun, it can still back out."""
-    settings = server.settings
-    connection = job.connection
-    os.chdir(job.cwd)
-    os.setsid()
-    if settings.umask is not None:
-        os.umask(settings.umask)
-    if settings.nice:
-        os.nice(settings.nice)
-    if job.token:
+def rest(fields):
+    """A script's arguments, and the names and values of its environment."""
+    at = 5 + int(fields[4])
+    end = at + 1 + int(fields[at])
+    return fields[at + 1:end], iter(fields[end:])
+
+
+def prepare(connection, fields):
+    """Gives the child what a script is started with, up to the line that it has begun: until then it can still back out.
+
+    Returns the script's path, its `Code` where that is known, its folder, and whether nothing in there goes before what is
+    imported.
+    """
+    token, _, name, cwd, count = fields[:5]
+    chdir(cwd)
+    setsid()
+    if umask is not None:
+        os.umask(umask)
+    if nice:
+        os.nice(nice)
+    if token:
         stdin = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
-        stdin.connect(settings.input)
-        stdin.sendall(job.token)
-        os.dup2(stdin.fileno(), 0)
+        stdin.connect(input_path)
+        stdin.sendall(token)
+        dup2(stdin.fileno(), 0)
         stdin.close()
     else:
-        os.dup2(server.null, 0)
+        dup2(null, 0)
     # Whoever wanted it may have given up; then it is run elsewhere by now. Nothing else is ever said there.
-    look = select.poll()
-    look.register(connection, select.POLLIN)
-    if look.poll(0):
-        os._exit(0)
-    os.dup2(connection, 1)
-    job.code = server.codes.get(job.script)
-    folder = os.path.dirname(os.path.realpath(job.script)) if job.code is None else job.code.folder
-    is_known = False
+    poll_for(connection, POLLIN)
+    if poll_now(0):
+        _exit(0)
+    dup2(connection, 1)
+    script = str(name, ENCODING, ENCODING_ERRORS)
+    known = codes[script] if script in codes else None
+    is_checked = is_known = False
     try:
-        if job.code is not None and job.code.key != key_of(os.stat(job.script)):
-            job.code = None
-            folder = os.path.dirname(os.path.realpath(job.script))
-        stat = os.stat(folder)
-        job.checked = server.checked.get(folder) == (stat.st_mtime_ns, stat.st_ino, stat.st_dev)
-        is_known = job.code is not None and (job.checked or time.time() - stat.st_mtime <= SETTLED_SECONDS)
+        if known is not None and known.key != key_of(stat(script)):
+            known = None
+        folder = os.path.dirname(os.path.realpath(script)) if known is None else known.folder
+        state = stat(folder)
+        is_checked = folder in checked and checked[folder] == key_of(state)
+        is_known = known is not None and (is_checked or time.time() - state.st_ctime <= SETTLED_SECONDS)
     except OSError:
-        job.code = None
-        job.checked = False
-    job.folder = folder
-    pid = os.getpid()
-    is_told = is_known or len(job.path) > NOTICE_MAX or b"\n" in job.path
-    mark(server.room, job.marks)
-    if settings.limits:
+        known = None
+        folder = os.path.dirname(script)
+    is_told = is_known or len(name) > NOTICE_MAX or b"\n" in name
+    mark(b"\0".join(fields[5:5 + int(count)]))
+    if limits:
         # A limit that cannot be set ends this child: where the script is run plainly, it is said why.
         import resource
-        for name, value in settings.limits:
-            number = getattr(resource, "RLIMIT_" + name)
-            resource.setrlimit(number, (value, value))
+        for limit, value in limits:
+            resource.setrlimit(getattr(resource, "RLIMIT_" + limit), (value, value))
+    pid = getpid()
     # The server first: the end of a child that has begun has to be told, the end of one that has not is nobody's.
-    os.write(server.noticing, b"%d %s\n" % (pid, b"= " if is_told else b"+ " + job.path))
-    os.write(connection, b"%011d\n" % pid)
+    write(noticing, b"%d %s\n" % (pid, b"= " if is_told else b"+ " + name))
+    write(connection, b"%011d\n" % pid)
+    return script, known, folder, is_checked
 
 
-def mark(room, marks):
+def mark(marks):
     """Writes by what the request is known over the environment that this process was started with, where others look."""
     if room is None or not marks or len(marks) + 1 > room[1]:
         return
     try:
-        memory = os.open("/proc/self/mem", os.O_WRONLY | os.O_CLOEXEC)
-        os.pwrite(memory, marks + b"\0", room[0])
-        os.close(memory)
+        memory = open_file("/proc/self/mem", MEMORY_FLAGS)
+        pwrite(memory, marks + b"\0", room[0])
+        close(memory)
     except OSError:
         pass
 
 
-def put_environment(job):
-    """As `os.environb` would, which checks, and encodes, what is bytes already."""
-    known = os.environ._data
-    for name in known:
-        os.unsetenv(name)
-    known.clear()
-    pairs = iter(job.pairs)
-    for name, value in zip(pairs, pairs):
-        os.putenv(name, value)
-        known[name] = value
-
-
-def load(server, job):
+def load(connection, fields, script, known, folder, is_checked):
     """Its code, in a `__main__` of its own. Raises Unfit where a module of the script's folder goes before one that is there."""
-    put_environment(job)
+    args, pairs = rest(fields)
+    # As `os.environb` would, which checks, and encodes, what is bytes already.
+    for name in environ:
+        unsetenv(name)
+    environ.clear()
+    for name in pairs:
+        value = next(pairs)
+        putenv(name, value)
+        environ[name] = value
     error = None
-    code = None if job.code is None else job.code.code
+    code = None if known is None else known.code
     if code is None:
         try:
-            stat, source = read_script(job.script)
-            code = compile(source, job.script, "exec", 0, True)
+            _, source = read_script(script)
+            code = compile(source, script, "exec", 0, True)
         except Unfit:
             raise
         except Exception as failure:
             error = failure
-    before = server.before
-    if not (getattr(sys.flags, "safe_path", False) or sys.flags.isolated):
-        sys.path.insert(0, job.folder)
-        before = before if job.checked else [job.folder, *before]
-    for folder in before:
-        name = find_shadow(folder)
-        if name is not None:
-            raise Unfit("%s goes before a module that is imported already" % os.path.join(folder, name))
-    sys.argv = [job.script, *job.args]
-    if hasattr(sys, "orig_argv"):
-        sys.orig_argv = [os.fsdecode(job.program), *server.settings.flags, job.script, *job.args]
-    numpy = sys.modules.get("numpy.random")
+    folders = before
+    if looks_in_folder:
+        path[:0] = [folder]
+        folders = before if is_checked else [folder, *before]
+    for looked in folders:
+        shadow = find_shadow(looked)
+        if shadow is not None:
+            raise Unfit("%s goes before a module that is imported already" % os.path.join(looked, shadow))
+    argv[:] = [script, *[str(arg, ENCODING, ENCODING_ERRORS) for arg in args]] if args else [script]
+    orig_argv[:] = [str(fields[1], ENCODING, ENCODING_ERRORS), *flags, *argv]
     if numpy is not None:
         numpy.seed()
-    main = type(sys)("__main__")
-    main.__builtins__ = sys.modules["builtins"]
-    main.__file__ = job.script
-    main.__loader__ = sys.modules["_frozen_importlib_external"].SourceFileLoader("__main__", job.script)
-    if sys.version_info < (3, 14):
-        main.__annotations__ = {}
-        main.__cached__ = None
-    sys.modules["__main__"] = main
-    for fd in (server.noticing, server.null, server.listener.detach(), job.connection):
-        os.close(fd)
-    return code, main, error, server.last_module
+    main_names["__file__"] = loader_names["path"] = script
+    for fd in (noticing, null, listening, connection):
+        close(fd)
+    return code, error
 
 
 def find_shadow(folder):
@@ -772,15 +795,14 @@ def find_shadow(folder):
     return None
 
 
-def run(code, main, error, last_module):
+def run(code, error):
     """Runs the script as Python runs its own first file; its exit status."""
     status = 0
-    namespace = main.__dict__
     interrupted = False
     try:
         if error is not None:
             raise error
-        exec(code, namespace)
+        exec(code, main_names)
     except SystemExit as leave:
         status = leave_with(leave)
     except BaseException as failure:
@@ -792,8 +814,7 @@ def run(code, main, error, last_module):
         report(failure, trace)
         trace = None
     code = error = None
-    namespace = None
-    status = finish(main, last_module, status)
+    status = finish(status)
     if interrupted:
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
         os.kill(os.getpid(), _signal.SIGINT)
@@ -831,41 +852,35 @@ def leave_with(leave):
     return 1
 
 
-def finish(main, last_module, status):
+def finish(status):
     """Does what Python does at its end, as far as a script can tell: all but taking the interpreter apart."""
-    threading = sys.modules.get("threading")
+    threading = modules["threading"] if "threading" in modules else None
     if threading is not None:
         try:
             threading._shutdown()
         except BaseException as failure:
             sys.excepthook(type(failure), failure, failure.__traceback__)
-    atexit._run_exitfuncs()
+    run_exit_functions()
     status = flush_last(status)
     if threading is None or threading.active_count() == 1:
         # The script's own objects end now: files that it has not closed are written, __del__ is called.
-        own = [main.__dict__]
-        for module in modules_since(last_module):
+        own = [main_names]
+        # What was imported since, or all if the last that was before is there no more: the order is that of importing.
+        for name in reversed(modules):
+            if name == last_module:
+                break
+            module = modules[name]
             if not is_installed_file(getattr(module, "__file__", None)):
                 own.append(module.__dict__)
-        del sys.modules["__main__"], main
+        del modules["__main__"]
         for attribute in ("last_type", "last_value", "last_traceback", "last_exc"):
-            if hasattr(sys, attribute):
-                delattr(sys, attribute)
+            if attribute in system:
+                del system[attribute]
         for names in own:
             clear(names)
-        gc.collect()
+        collect()
     close_files()
     return flush_last(status)
-
-
-def modules_since(last):
-    """What was imported after a module, or all if that is there no more: the order is that of importing."""
-    found = []
-    for name in reversed(sys.modules):
-        if name == last:
-            break
-        found.append(sys.modules[name])
-    return found
 
 
 def is_installed_file(path):
@@ -874,21 +889,25 @@ def is_installed_file(path):
 
 def clear(names):
     """Empties a module as Python does: names that begin with one underscore first."""
-    for is_turn in (lambda name: name[:1] == "_" and name[:2] != "__", lambda name: name != "__builtins__"):
-        for name in [name for name in names if isinstance(name, str) and is_turn(name)]:
+    for name in list(names):
+        if type(name) is str and name[:1] == "_" and name[:2] != "__":
+            names[name] = None
+    for name in list(names):
+        if type(name) is str and name != "__builtins__":
             names[name] = None
 
 
 def close_files():
     """Files that something else still holds: what they have to write is written."""
-    import _io
-    raw, plain = [], []
-    for thing in gc.get_objects():
-        if isinstance(thing, _io._IOBase):
-            (plain if type(thing) in (_io.TextIOWrapper, _io.BufferedWriter, _io.BufferedRandom) else raw).append(thing)
-    plain.sort(key=lambda thing: type(thing) is not _io.TextIOWrapper)
-    for thing in raw:
-        if not isinstance(thing, (_io.FileIO, _io.BufferedReader, _io.BytesIO, _io.StringIO)):
+    plain = []
+    for thing in get_objects():
+        if not isinstance(thing, _IOBase):
+            continue
+        if type(thing) is TextIOWrapper:
+            plain.insert(0, thing)
+        elif type(thing) in (BufferedWriter, BufferedRandom):
+            plain.append(thing)
+        elif not isinstance(thing, (FileIO, BufferedReader, BytesIO, StringIO)):
             try:
                 thing.close()
             except BaseException:
