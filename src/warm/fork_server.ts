@@ -45,9 +45,6 @@ const BEGUN_BYTES = 12;
 const ROOM_NAME = "POLLUX_WARM";
 const ROOM_BYTES = 12_288;
 
-/** Has it look up all functions of libraries when it starts: otherwise each child does it anew for those that only children call. */
-const LINKING = { LD_BIND_NOW: "1" };
-
 /** How much of what it says is read at once, in bytes. */
 const CONTROL_BYTES = 65_536;
 
@@ -120,7 +117,7 @@ export class ForkServer {
     const program = PROGRAMS[spec.kind];
     const text = new TextEncoder().encode(program.text);
     const settings = serverFields(spec, host.socket, host.inputSocket);
-    const env: Record<string, string> = { ...LINKING, [ROOM_NAME]: "=".repeat(ROOM_BYTES) };
+    const env: Record<string, string> = { [ROOM_NAME]: "=".repeat(ROOM_BYTES) };
     for (let i = 0; i < spec.env.length; i += 2) env[spec.env[i]] = spec.env[i + 1];
     this.#process = new Deno.Command(spec.program, {
       args: [...spec.flags, ...program.args(text.length, settings)],
