@@ -11,11 +11,12 @@ import type { LentBytes } from "../buffers.ts";
 import type { Link } from "../chain.ts";
 import type { Limits, LogLevel, Timeouts } from "../config/config.ts";
 import { ContentCutShort, ExchangeAborted, type Peer, type Reply } from "../handlers/handler.ts";
-import { preparedResponse } from "../handlers/prepared.ts";
+import { PreparedReply } from "../handlers/prepared.ts";
 import { HttpError } from "../http/error.ts";
 import { isPersistent } from "../http/framing.ts";
 import type { HeadReader, ParsedHead } from "../http/head.ts";
-import { decideFraming, type PreparedResponse, type ResponseFraming } from "../http/response.ts";
+import type { PreparedResponse } from "../http/prepared_response.ts";
+import { decideFraming, type ResponseFraming } from "../http/response.ts";
 import { readProxyHeader } from "../http/proxy_protocol.ts";
 import { logBug } from "../observe/bug.ts";
 import type { Logger } from "../observe/logger.ts";
@@ -576,8 +577,8 @@ export class Client implements Deadline, ExchangeClient, InputListener, WriteWai
 
   /** What the reply was rendered to when it was made, as it is with most files; null where that is not what is sent. */
   #preparedFor(exchange: ClientExchange, reply: Reply): PreparedResponse | null {
-    const prepared = preparedResponse(reply);
-    const isAsPrepared = prepared !== undefined && exchange.head.minor === 1 && !exchange.hasOwnFields &&
+    const prepared = PreparedReply.responseOf(reply);
+    const isAsPrepared = prepared !== null && exchange.head.minor === 1 && !exchange.hasOwnFields &&
       exchange.clientBody.isComplete && this.#canGoOn(exchange, reply);
     return isAsPrepared ? prepared : null;
   }
@@ -586,11 +587,10 @@ export class Client implements Deadline, ExchangeClient, InputListener, WriteWai
   #sendPrepared(
     exchange: ClientExchange,
     reply: Reply,
-    { bytes, headBytes, dateAt }: PreparedResponse,
+    prepared: PreparedResponse,
   ): typeof GATHERED | Promise<boolean> {
-    const date = this.#host.date();
-    for (let i = 0; i < date.length; i++) bytes[dateAt + i] = date.charCodeAt(i);
-    const wanted = exchange.head.method === "HEAD" ? bytes.subarray(0, headBytes) : bytes;
+    const { headBytes } = prepared;
+    const wanted = prepared.dated(this.#host.date(), exchange.head.method === "HEAD" ? "head" : "all");
     this.#step(Event.send);
     if (wanted.length > GATHER_BYTES_MAX || !this.#output.lend(wanted)) {
       return this.#writePrepared(exchange, reply, wanted, headBytes);

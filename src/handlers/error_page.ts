@@ -5,13 +5,16 @@
  * @module
  */
 
-import { prepareFields } from "../http/response.ts";
 import { escape } from "@std/html";
 import { preferredType } from "../http/accept.ts";
 import type { Field } from "../http/fields.ts";
+import { PreparedResponse } from "../http/prepared_response.ts";
+import { prepareFields } from "../http/response.ts";
 import { reasonPhrase } from "../http/status.ts";
+import { Slab } from "../slab.ts";
 import type { Reply } from "./handler.ts";
 import { colours } from "./palette.ts";
+import { PreparedReply } from "./prepared.ts";
 
 /** What of an error goes to the client; an HttpError is one. */
 export interface RefusedWith {
@@ -71,15 +74,21 @@ const EXPLANATIONS: Readonly<Record<number, string>> = {
 };
 
 const TEXT = new TextEncoder();
+const ID_FIELD = "X-Request-Id";
+/** An id that stands in any page as it is: those that the server makes do. */
+const IS_PLAIN = /^[\w-]+$/;
 
 /** The reply to a request that is refused or failed. */
 export function errorReply(error: RefusedWith, request: ErrorRequest): Reply {
+  const { status, close } = error;
+  const { id } = request;
   const type = pageType(request.accept);
+  if (error.fields.length === 0 && close !== true && IS_PLAIN.test(id)) return preparedPage(status, type, id);
   const fields = error.fields.length === 0 ? PLAIN_FIELDS[type] : withFields(error.fields, type);
-  const page = renderPage(error.status, type, request.id);
-  const moreFields: Field[] = [["X-Request-Id", request.id]];
-  const reply: Reply = { kind: "reply", status: error.status, fields, moreFields, body: page };
-  return error.close === true ? { ...reply, close: true } : reply;
+  const moreFields: Field[] = [[ID_FIELD, id]];
+  const body = TEXT.encode(RENDER[type](status, id));
+  const reply: Reply = { kind: "reply", status, fields, moreFields, body };
+  return close === true ? { ...reply, close } : reply;
 }
 
 /** The fields of a page for an error with fields of its own. */
@@ -140,34 +149,42 @@ const RENDER: Readonly<Record<PageType, (status: number, id: string) => string>>
   "text/plain": (status, id) => `${status} ${titleOf(status)}\n${explanationOf(status)}\nRequest ${id}\n`,
 };
 
-/** A page in two parts: what goes before the request's id, and what goes behind. */
-interface PageParts {
-  readonly before: Uint8Array;
-  readonly after: Uint8Array;
+/** A whole answer but for the id of its request. */
+interface Template {
+  readonly response: PreparedResponse;
+  /** For ids of this length, */
+  readonly idChars: number;
+  /** which stand here. */
+  readonly idPlaces: readonly number[];
 }
 
-/** By type and status, of which there are few: but for the id, pages are the same. */
-const pageParts = new Map<string, PageParts>();
-/** Looks like an id, and is none. */
-const ANY_ID = "00000000-0000";
+/** By type and status, of which there are few, as the lengths of ids are. */
+const templates: Readonly<Record<PageType, (Template | undefined)[]>> = {
+  "text/html": [],
+  "application/problem+json": [],
+  "application/json": [],
+  "text/plain": [],
+};
+const slab = new Slab();
+/** No page has it but in place of an id, nor has any head. */
+const NOT_IN_PAGES = "~";
 
-/** A page with the request's id. */
-function renderPage(status: number, type: PageType, id: string): Uint8Array<ArrayBuffer> {
-  // Any other would have to be escaped; the server makes none.
-  if (!/^[\w-]+$/.test(id)) return TEXT.encode(RENDER[type](status, id));
-  const key = `${type}${status}`;
-  let parts = pageParts.get(key);
-  if (parts === undefined) {
-    const [before, after] = RENDER[type](status, ANY_ID).split(ANY_ID);
-    parts = { before: TEXT.encode(before), after: TEXT.encode(after) };
-    pageParts.set(key, parts);
+/** A page without fields but those of all pages, with its request's id, which needs no escaping. */
+function preparedPage(status: number, type: PageType, id: string): PreparedReply {
+  let template = templates[type][status];
+  if (template?.idChars !== id.length) {
+    templates[type][status] = template = makeTemplate(status, type, id.length);
   }
-  const { before, after } = parts;
-  const page = new Uint8Array(before.length + id.length + after.length);
-  page.set(before);
-  for (let i = 0; i < id.length; i++) page[before.length + i] = id.charCodeAt(i);
-  page.set(after, before.length + id.length);
-  return page;
+  const { response, idPlaces } = template;
+  const copy = response.copyTo(slab.cut(response.length), id, idPlaces);
+  return new PreparedReply(status, PLAIN_FIELDS[type], copy, true, [[ID_FIELD, id]]);
+}
+
+function makeTemplate(status: number, type: PageType, idChars: number): Template {
+  const anyId = NOT_IN_PAGES.repeat(idChars);
+  const fields: readonly Field[] = [...PLAIN_FIELDS[type], [ID_FIELD, anyId]];
+  const response = PreparedResponse.of(status, fields, TEXT.encode(RENDER[type](status, anyId)));
+  return { response, idChars, idPlaces: response.placesOf(anyId) };
 }
 
 /** The status in words. */

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertFalse, assertStringIncludes } from "@std/as
 import { fieldOf, textOf } from "../../tests/support/exchange.ts";
 import { HttpError } from "../http/error.ts";
 import { errorReply } from "./error_page.ts";
+import { PreparedReply } from "./prepared.ts";
 
 const ID = "<id&1>";
 
@@ -28,6 +29,32 @@ Deno.test({
       assertFalse(text.includes("/srv"), "the reason is for the log");
       assertStringIncludes(text, "Not Found");
       assertStringIncludes(text, type.startsWith("text/html") ? "&lt;id&amp;1&gt;" : ID);
+    }
+  },
+});
+
+Deno.test({
+  name: "errorReply() renders a page for many requests, each with its own id, whatever its length",
+  permissions: "none",
+  async fn() {
+    const error = new HttpError(404, "no");
+    for (const accept of [null, "application/json", "text/plain"]) {
+      const ids = ["a-1", "a-2", "b-10", "a-3", "long-0123456789"];
+      const replies = ids.map((id) => errorReply(error, { accept, id }));
+      for (const [i, reply] of replies.entries()) {
+        const response = PreparedReply.responseOf(reply);
+        assert(response !== null);
+        const whole = new TextDecoder().decode(response.dated("Sun, 06 Nov 1994 08:49:37 GMT", "all"));
+        assertStringIncludes(whole, `\r\nX-Request-Id: ${ids[i]}\r\n`);
+        const page = await textOf(reply);
+        assert(whole.endsWith(`\r\nContent-Length: ${page.length}\r\n\r\n${page}`));
+        assertEquals(page.split(ids[i]).length, 2);
+        assertEquals(reply.moreFields, [["X-Request-Id", ids[i]]]);
+        // Another id, which would have to be escaped, is rendered into a page of its own.
+        const other = errorReply(error, { accept, id: "x.1" });
+        assertEquals(PreparedReply.responseOf(other), null);
+        assertEquals((await textOf(other)).replace("x.1", ids[i]), page);
+      }
     }
   },
 });

@@ -19,7 +19,7 @@ import {
 } from "../http/range.ts";
 import { prepareFields } from "../http/response.ts";
 import type { Exchange, Reply } from "./handler.ts";
-import { prepareReply } from "./prepared.ts";
+import { PreparedReply } from "./prepared.ts";
 
 /** Content codings that a form may have. */
 export type Coding = "br" | "gzip";
@@ -96,11 +96,11 @@ export class Representation implements Validators {
       ...always,
     );
     this.fields = prepareFields(fields);
-    const reply = facts.bytes === null ? null : prepareReply(200, this.fields, facts.bytes);
+    const reply = facts.bytes === null ? null : PreparedReply.of(200, this.fields, facts.bytes);
     this.reply = reply;
     this.facts = { ...facts, bytes: reply?.body ?? null };
     // Of the fields about the content a 304 carries those alone by which caches find their copy (RFC 9110, 15.4.5).
-    this.#notModified = prepareReply(304, prepareFields(always), null);
+    this.#notModified = PreparedReply.of(304, prepareFields(always), null);
   }
 
   /** Its entity tag. */

@@ -144,39 +144,6 @@ export function prepareFields(fields: readonly Field[]): readonly Field[] {
   return prepared;
 }
 
-/**
- * A whole response that is sent again and again, rendered for HTTP/1.1 on a connection that goes on: all that is left to do is
- * to copy it and to write the date into it.
- */
-export interface PreparedResponse {
-  /** Head and content; 29 bytes from `dateAt` on are still to be written. */
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  /** Where the head ends: a HEAD gets no more. */
-  readonly headBytes: number;
-  /** Where the value of Date stands. */
-  readonly dateAt: number;
-}
-
-/**
- * Renders a response with its content.
- *
- * @throws {Error} As {@linkcode writeResponseHead}.
- */
-export function prepareResponse(
-  status: number,
-  fields: readonly Field[],
-  content: Uint8Array | null,
-): PreparedResponse {
-  const length = content?.length ?? 0;
-  const framing = decideFraming({ requestMinor: 1, method: "GET", status, length, keepAlive: true });
-  const head: ResponseHead = { status, fields, date: "Thu, 01 Jan 1970 00:00:00 GMT", framing };
-  const headBytes = measureResponseHead(head);
-  const bytes = new Uint8Array(headBytes + length);
-  writeResponseHead(head, bytes, 0);
-  if (content !== null) bytes.set(content, headBytes);
-  return { bytes, headBytes, dateAt: statusLineOf(head).length + DATE.length };
-}
-
 /** A head in a buffer of its own. */
 export function encodeResponseHead(head: ResponseHead): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(measureResponseHead(head));
