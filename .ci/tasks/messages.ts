@@ -71,6 +71,7 @@ const WHILE: readonly Group[] = [
       "observe/bug.ts",
       "observe/log_file.ts",
       "client/client.ts",
+      "client/refusals.ts",
       "handlers/file_source.ts",
     ],
   ],

@@ -7,9 +7,8 @@
  * @module
  */
 
-import type { LentBytes } from "../buffers.ts";
 import type { Link } from "../chain.ts";
-import type { Limits, LogLevel, Timeouts } from "../config/config.ts";
+import type { Limits, Timeouts } from "../config/config.ts";
 import { ContentCutShort, ExchangeAborted, type Peer, type Reply } from "../handlers/handler.ts";
 import { PreparedReply } from "../handlers/prepared.ts";
 import { HttpError } from "../http/error.ts";
@@ -19,39 +18,24 @@ import type { PreparedResponse } from "../http/prepared_response.ts";
 import { decideFraming, type ResponseFraming } from "../http/response.ts";
 import { readProxyHeader } from "../http/proxy_protocol.ts";
 import { logBug } from "../observe/bug.ts";
-import type { Logger } from "../observe/logger.ts";
-import { GAUGE_CELL, type Metrics } from "../observe/metrics.ts";
-import type { AccessRecord } from "../observe/record.ts";
-import type { RecentError } from "../observe/status.ts";
+import { GAUGE_CELL } from "../observe/metrics.ts";
 import type { Clock, Deadline } from "../time/clock.ts";
 import type { AddressSet } from "../route/access.ts";
-import { isShortage } from "../shortage.ts";
-import type { Answer, Answerer } from "./answerer.ts";
+import { type Accounts, noteAnswered, noteUnanswered } from "./accounts.ts";
+import type { Answer } from "./answerer.ts";
 import type { BodyLimits } from "./body.ts";
+import { type Connection, isConnectionError } from "./connection.ts";
 import { ClientExchange, type ExchangeClient } from "./exchange.ts";
 import type { HeadReaders } from "./head_readers.ts";
 import { Input, type InputListener } from "./input.ts";
 import { Output, type WriteWaiter } from "./output.ts";
 import { peerBehind } from "./peer.ts";
+import { dropUnread, errorReply, type RefusalHost, sayRefused } from "./refusals.ts";
 import { gatherReply, isSource, sendRaw, sendReply, writeHead } from "./send.ts";
 import { Event, State, type StateName, STATES, step } from "./states.ts";
 
-/** A connection, as of `Deno.Conn`. */
-export interface Connection {
-  /** Reads some bytes; null at the end. */
-  read(buffer: Uint8Array<ArrayBuffer>): Promise<number | null>;
-  /** Writes some of the bytes and says how many. */
-  write(bytes: LentBytes): Promise<number>;
-  /** Sends the end of what is sent. */
-  closeWrite(): Promise<void>;
-  /** Closes both ways; throws BadResource when it is closed. */
-  close(): void;
-  /** TLS only. */
-  handshake?(): Promise<unknown>;
-}
-
 /** What a client needs of its loop. */
-export interface ClientHost {
+export interface ClientHost extends Accounts, RefusalHost {
   /** The loop's clock. */
   readonly clock: Clock;
   /** Bounds on what clients may send and hold. */
@@ -62,16 +46,6 @@ export interface ClientHost {
   readonly bodyLimits: BodyLimits;
   /** Read heads within `limits`. */
   readonly headReaders: HeadReaders;
-  /** What is counted. */
-  readonly metrics: Metrics;
-  /** The error log. */
-  readonly log: Logger;
-  /** Turns requests into replies. */
-  readonly answerer: Answerer;
-  /** Takes a finished request; null: nobody wants to know. */
-  readonly record: ((record: AccessRecord) => void) | null;
-  /** Takes what went wrong with a request on this side of it; null: nobody wants to know. */
-  readonly recordError: ((error: RecentError) => void) | null;
   /** The Date field, rendered. */
   date(): string;
   /** An id that no other request of this server has. */
@@ -100,7 +74,6 @@ const DRAIN_LOOK_MS = 50;
 const DRAIN_LOOKS = 4;
 /** And one that has just been made, whose client is about to ask for the first time. */
 const DRAIN_LOOKS_FIRST = 20;
-const CLIENT_CLOSED_REQUEST = 499;
 /** An answer above this is written from where it lies rather than copied. */
 const GATHER_BYTES_MAX = 8 * 1024;
 /** An answer that waits in the output's buffer for its last write. */
@@ -234,7 +207,7 @@ export class Client implements Deadline, ExchangeClient, InputListener, WriteWai
   #end(): void {
     this.#host.clock.remove(this);
     this.destroy("clientGone");
-    this.#noteUnanswered();
+    if (this.#exchange !== null) noteUnanswered(this.#host, this.#exchange, this.now());
     this.#setIdle(false);
     this.#setQueued(false);
     this.#host.metrics.move(this.#publishedState, null);
@@ -554,7 +527,7 @@ export class Client implements Deadline, ExchangeClient, InputListener, WriteWai
       const answer = this.#host.answerer.answer(exchange);
       if (answer instanceof Promise) return answer;
       if (answer.kind === "reply") {
-        const reply = this.#dropUnread(exchange, answer);
+        const reply = dropUnread(exchange, answer);
         this.#step(Event.respond);
         return reply;
       }
@@ -562,7 +535,7 @@ export class Client implements Deadline, ExchangeClient, InputListener, WriteWai
     } catch (error) {
       refusal = error;
     }
-    const reply = this.#errorReply(exchange, refusal);
+    const reply = errorReply(this.#host, exchange, refusal);
     if (!(reply instanceof Promise)) this.#step(Event.refuse);
     return reply;
   }
@@ -596,7 +569,7 @@ export class Client implements Deadline, ExchangeClient, InputListener, WriteWai
       return this.#writePrepared(exchange, reply, wanted, headBytes);
     }
     exchange.sentBytes = wanted.length - headBytes;
-    this.#note(exchange, reply, this.#host.clock.coarseMs);
+    noteAnswered(this.#host, exchange, reply.status, this.#host.clock.coarseMs);
     return GATHERED;
   }
 
@@ -612,7 +585,7 @@ export class Client implements Deadline, ExchangeClient, InputListener, WriteWai
       await this.#output.writeInPlace(bytes);
       exchange.sentBytes = bytes.length - headBytes;
     } finally {
-      this.#note(exchange, reply);
+      noteAnswered(this.#host, exchange, reply.status, this.now());
     }
     return !this.isDestroyed;
   }
@@ -622,7 +595,7 @@ export class Client implements Deadline, ExchangeClient, InputListener, WriteWai
     if (!exchange.clientBody.isComplete) return false;
     if (!gatherReply(this.#output, exchange, reply, framing, this.#host.date())) return false;
     this.#step(Event.send);
-    this.#note(exchange, reply, this.#host.clock.coarseMs);
+    noteAnswered(this.#host, exchange, reply.status, this.#host.clock.coarseMs);
     return true;
   }
 
@@ -633,11 +606,11 @@ export class Client implements Deadline, ExchangeClient, InputListener, WriteWai
     try {
       const settled = await answer;
       if (settled.kind === "refusal") throw settled.error;
-      reply = this.#dropUnread(exchange, settled);
+      reply = dropUnread(exchange, settled);
       if (!this.isDestroyed) this.#step(Event.respond);
     } catch (error) {
       if (this.isDestroyed) throw error;
-      reply = await this.#errorReply(exchange, error);
+      reply = await errorReply(this.#host, exchange, error);
       if (!this.isDestroyed) this.#step(Event.refuse);
     }
     this.#setQueued(false);
@@ -739,79 +712,6 @@ export class Client implements Deadline, ExchangeClient, InputListener, WriteWai
     return this.#host.nextRequestId();
   }
 
-  /**
-   * The reply, unless content that has come with the request, and that nobody reads, is malformed: what is ambiguous is
-   * refused, whether it is wanted or not.
-   *
-   * @throws {HttpError} It is.
-   */
-  #dropUnread(exchange: ClientExchange, reply: Reply): Reply {
-    if (exchange.isDelegated || exchange.clientBody.isComplete) return reply;
-    try {
-      exchange.clientBody.dropArrived();
-      return reply;
-    } catch (error) {
-      if (isSource(reply.body)) reply.body.close(error);
-      throw error;
-    }
-  }
-
-  #errorReply(exchange: ClientExchange, error: unknown): Reply | Promise<Reply> {
-    const refusal = error instanceof HttpError
-      ? this.#worst(exchange, error)
-      : isShortage(error)
-      ? this.#shortage(exchange, error)
-      : this.#bug(exchange, error);
-    if (refusal === error && exchange.notes.error === null) {
-      const { method, target } = exchange.head;
-      this.#sayRefused(
-        `[${exchange.id}] ${method} ${target}`,
-        refusal,
-        refusal.status >= 500 ? "warn" : "debug",
-      );
-    }
-    if (refusal.status >= 500) exchange.notes.error ??= refusal.message;
-    return this.#host.answerer.refuse(exchange, refusal);
-  }
-
-  /** What is the client's own fault is told to who asks for it: anybody can make such a request, any number of times. */
-  #sayRefused(request: string, { status, message }: HttpError, level: LogLevel): void {
-    this.#host.log.log(level, `${request}: refused with ${status}: ${message}`);
-  }
-
-  /** A request may be refused for two reasons. */
-  #worst(exchange: ClientExchange, error: HttpError): HttpError {
-    if (error.close || exchange.isDelegated) return error;
-    try {
-      exchange.clientBody.dropArrived();
-      return error;
-    } catch (worse) {
-      if (worse instanceof HttpError) return worse;
-      throw worse;
-    }
-  }
-
-  #shortage(exchange: ClientExchange, error: unknown): HttpError {
-    const { target } = exchange.head;
-    this.#host.log.log(
-      "warn",
-      `[${exchange.id}] ${target}: ${
-        String(error)
-      }; answered with 503: raise what ulimit -n and -u allow, or the memory`,
-    );
-    return new HttpError(503, "the system lacks something", { fields: [["Retry-After", "1"]] });
-  }
-
-  #bug(exchange: ClientExchange, error: unknown): HttpError {
-    this.#host.metrics.add("errors");
-    logBug(
-      this.#host.log,
-      `[${exchange.id}] ${exchange.head.target}: a bug of Pollux, answered with 500`,
-      error,
-    );
-    return new HttpError(500, "internal error", { close: true });
-  }
-
   /** Answers what has no exchange: a head that could not be read, or whose body has no clear end. */
   async #refuse(error: HttpError, head: ParsedHead | null = null): Promise<void> {
     this.#setIdle(false);
@@ -824,7 +724,7 @@ export class Client implements Deadline, ExchangeClient, InputListener, WriteWai
     );
     const { requestId, remote, method, target } = record;
     const what = head === null ? remote || "a local client" : `${method} ${target}`;
-    this.#sayRefused(`[${requestId}] ${what}`, error, "debug");
+    sayRefused(this.#host.log, `[${requestId}] ${what}`, error, "debug");
     const content = reply.body instanceof Uint8Array ? reply.body : NOTHING;
     this.#step(Event.refuse);
     this.#step(Event.send);
@@ -858,7 +758,7 @@ export class Client implements Deadline, ExchangeClient, InputListener, WriteWai
       throw error;
     } finally {
       source?.close(failure);
-      this.#note(exchange, reply);
+      noteAnswered(this.#host, exchange, reply.status, this.now());
     }
     if (this.isDestroyed) return false;
     if (framing.persistent && !source?.raw && await this.#discard(exchange)) return true;
@@ -920,36 +820,8 @@ export class Client implements Deadline, ExchangeClient, InputListener, WriteWai
     this.#readDeadlineMs = this.#host.clock.now() + LINGER_MS;
     do this.input.start = this.input.end; while (await this.input.fill());
   }
-
-  /** The client left before its request had an answer: in the log that is nginx's 499. */
-  #noteUnanswered(): void {
-    const exchange = this.#exchange;
-    if (exchange === null || exchange.isNoted) return;
-    this.#host.metrics.add("connectionsLost");
-    this.#host.record?.(exchange.record(CLIENT_CLOSED_REQUEST, 0, this.now() - exchange.startMs));
-  }
-
-  #note(exchange: ClientExchange, reply: Reply, nowMs = this.now()): void {
-    exchange.isNoted = true;
-    const { sentBytes } = exchange;
-    const durationMs = nowMs - exchange.startMs;
-    const { metrics, record, recordError } = this.#host;
-    // How long somebody looks at the status page says nothing about how fast the server is.
-    const isMeasured = exchange.routeFound?.handler.kind !== "status";
-    metrics.answered(reply.status, isMeasured ? durationMs : null);
-    if (record !== null) record(exchange.record(reply.status, sentBytes, durationMs));
-    if (exchange.notes.error !== null) recordError?.(exchange.error(reply.status, exchange.notes.error));
-  }
 }
 
 const NOTHING = new Uint8Array(0);
 const CRLF = [0x0d, 0x0a];
 const CONTINUE = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
-
-function isConnectionError(error: unknown): boolean {
-  return error instanceof ExchangeAborted || error instanceof Deno.errors.BrokenPipe ||
-    error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.ConnectionAborted ||
-    error instanceof Deno.errors.NotConnected || error instanceof Deno.errors.BadResource ||
-    error instanceof Deno.errors.Interrupted || error instanceof Deno.errors.UnexpectedEof ||
-    error instanceof Deno.errors.InvalidData || error instanceof Deno.errors.TimedOut;
-}

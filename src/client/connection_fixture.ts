@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Connection } from "./client.ts";
+import type { Connection } from "./connection.ts";
 
 const decoder = new TextDecoder("latin1");
 const encoder = new TextEncoder();

@@ -5,7 +5,7 @@
  */
 
 import type { Listen } from "../config/config.ts";
-import type { Connection } from "../client/client.ts";
+import type { Connection } from "../client/connection.ts";
 import type { Peer } from "../handlers/handler.ts";
 import type { Logger } from "../observe/logger.ts";
 import type { ListenOrder } from "../supervisor/messages.ts";

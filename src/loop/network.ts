@@ -7,7 +7,8 @@
 import type { Answerer } from "../client/answerer.ts";
 import type { BodyLimits } from "../client/body.ts";
 import { Chain } from "../chain.ts";
-import { Client, type ClientHost, type Connection } from "../client/client.ts";
+import { Client, type ClientHost } from "../client/client.ts";
+import type { Connection } from "../client/connection.ts";
 import type { HeadReaders } from "../client/head_readers.ts";
 import type { Config, Limits, Timeouts } from "../config/config.ts";
 import type { Peer } from "../handlers/handler.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Connection } from "../client/client.ts";
+import type { Connection } from "../client/connection.ts";
 import type { Clock, Deadline } from "../time/clock.ts";
 
 const TEXT = "Too many connections; try again later.\n";
