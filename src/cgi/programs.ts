@@ -57,8 +57,13 @@ const SCAN_DEPTH_MAX = 6;
  * Finds all programs that a configuration names.
  *
  * @param searchPath The value of PATH.
+ * @param inherited See {@link Programs.inherited}; nothing where no script is to be started.
  */
-export function resolvePrograms(config: Config, searchPath: string): Programs {
+export function resolvePrograms(
+  config: Config,
+  searchPath: string,
+  inherited: readonly number[] = [],
+): Programs {
   const folders = searchFolders(searchPath, Deno.build.os);
   const runs = scriptRoutes(config);
   const warnings: string[] = [];
@@ -75,7 +80,7 @@ export function resolvePrograms(config: Config, searchPath: string): Programs {
     paths,
     tools: tools as Record<Tool, string | null>, // The keys are TOOLS, all of them.
     binaries,
-    inherited: inheritedDescriptors(tools["sh"] ?? null),
+    inherited,
     users,
     warnings: [...new Set(warnings)],
   };
@@ -204,16 +209,6 @@ function listFolder(path: string): string[] {
   } catch {
     return []; // A file, or a folder that may not be read: its scripts are found when they are asked for.
   }
-}
-
-/** What a child of this process finds open. */
-function inheritedDescriptors(sh: string | null): number[] {
-  if (sh === null) return [];
-  // The pattern's own descriptor is closed again when it is tested for.
-  const script = 'for d in /dev/fd/[3-9]; do [ -e "$d" ] && echo "${d#/dev/fd/}"; done';
-  const { stdout } = new Deno.Command(sh, { args: ["-c", script], stdin: "null", stderr: "null" })
-    .outputSync();
-  return new TextDecoder().decode(stdout).split("\n").filter((line) => line !== "").map(Number);
 }
 
 /** Groups and homes of users, from `/etc/passwd` (passwd(5)). */

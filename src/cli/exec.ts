@@ -23,6 +23,7 @@ import { handlerMaker } from "../loop/handlers.ts";
 import type { Logger } from "../observe/logger.ts";
 import { Metrics } from "../observe/metrics.ts";
 import { type HandlerMaker, Router } from "../route/router.ts";
+import { readDescriptors } from "../supervisor/descriptors.ts";
 import { Trees } from "../supervisor/trees.ts";
 import { LoopClock } from "../time/clock.ts";
 import { EXIT_FAILURE, EXIT_OK, EXIT_USAGE } from "./command.ts";
@@ -71,7 +72,8 @@ export async function exec(parsed: ParsedFlags, terminal: Terminal): Promise<num
     data,
     showsVariables: parsed.flags.has("env"),
   };
-  const execution = new Execution(loaded.config, terminal);
+  const { inherited } = await readDescriptors();
+  const execution = new Execution(loaded.config, inherited, terminal);
   try {
     return await execution.run(request);
   } catch (error) {
@@ -107,10 +109,10 @@ class Execution {
   readonly #notes: ExchangeNotes = { script: null, scriptMs: null, exit: null, error: null };
   #showsVariables = false;
 
-  constructor(config: Config, terminal: Terminal) {
+  constructor(config: Config, inherited: readonly number[], terminal: Terminal) {
     this.#config = config;
     this.#terminal = terminal;
-    this.#router = new Router(config, this.#handlerMaker(), null);
+    this.#router = new Router(config, this.#handlerMaker(inherited), null);
   }
 
   async run(request: ExecRequest): Promise<number> {
@@ -182,7 +184,7 @@ class Execution {
     }
   }
 
-  #handlerMaker(): HandlerMaker {
+  #handlerMaker(inherited: readonly number[]): HandlerMaker {
     const environment = Deno.env.toObject();
     const log: Logger = {
       log: (level, message) => {
@@ -211,7 +213,7 @@ class Execution {
     };
     const setup = {
       config: this.#config,
-      programs: resolvePrograms(this.#config, environment["PATH"] ?? ""),
+      programs: resolvePrograms(this.#config, environment["PATH"] ?? "", inherited),
       temp: this.#config.temp,
       changes: Changes.memory(),
     };

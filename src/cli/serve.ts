@@ -8,6 +8,7 @@ import { type Programs, resolvePrograms } from "../cgi/programs.ts";
 import { closedFolders, missingInterpreters } from "../config/warnings.ts";
 import type { Config } from "../config/config.ts";
 import { type ConfigFlags, DEFAULT_FILE, loadConfig, type LoadResult } from "../config/load.ts";
+import { readDescriptors } from "../supervisor/descriptors.ts";
 import type { HeldSignals } from "../supervisor/signals.ts";
 import { EXIT_USAGE } from "./command.ts";
 import { flagValue, type ParsedFlags } from "./flags.ts";
@@ -39,7 +40,9 @@ export async function serve(
     const config = parsed.flags.has("quiet") ? quieten(result.config) : result.config;
     return { ...result, config: forPeople(config, terminal) };
   };
-  const loaded = await load();
+  // A shell says what the system allows while the configuration is read. If it fails, whoever awaits it hears of that.
+  const descriptors = readDescriptors();
+  const [loaded] = await Promise.all([load(), descriptors.catch(() => null)]);
   if ("faults" in loaded) {
     sayFaults(terminal, loaded.faults);
     return EXIT_USAGE;
@@ -47,14 +50,14 @@ export async function serve(
   const { config, routeKeys, warnings } = loaded;
   const fileName = file ?? (config.file === null ? null : DEFAULT_FILE);
   sayFaults(terminal, [...warnings, ...closedFolders(config, { fileName, routeKeys })]);
-  const programs = (): Programs => {
-    const found = resolvePrograms(config, terminal.env.get("PATH") ?? "");
+  const programs = (inherited: readonly number[]): Programs => {
+    const found = resolvePrograms(config, terminal.env.get("PATH") ?? "", inherited);
     const isInstalled = (name: string) => found.paths[name]?.length > 0;
     sayFaults(terminal, missingInterpreters(config, { fileName, routeKeys, isInstalled }));
     return found;
   };
   const { runSupervisor } = await import("../supervisor/supervisor.ts");
-  return await runSupervisor(config, { programs, signals, reload: load });
+  return await runSupervisor(config, { programs, descriptors, signals, reload: load });
 }
 
 /** With `--dev`, at a terminal and without another wish, the requests are told so that people can read them. */

@@ -15,9 +15,14 @@ export interface Descriptors {
   readonly limit: number;
   /** How many it has open. */
   readonly open: number;
+  /** Those of one digit that it was started with, beside its three streams: each child of it finds them open. */
+  readonly inherited: readonly number[];
 }
 
-const UNKNOWN: Descriptors = { limit: Infinity, open: 0 };
+/** How many descriptors there are room for. */
+export type Room = Pick<Descriptors, "limit" | "open">;
+
+const UNKNOWN: Descriptors = { limit: Infinity, open: 0, inherited: [] };
 
 /** The limit is too low for the server to start. */
 export class DescriptorError extends Error {}
@@ -34,6 +39,13 @@ const OPEN_USUALLY = 25;
 const CONNECTIONS_MIN = 4;
 
 /**
+ * What the shell is asked: the limit, what is in a folder of this process's descriptors, and what it has inherited itself. A
+ * pattern's own descriptor is closed again when what it matched is tested for.
+ */
+const QUESTION = "ulimit -n; set -- /proc/$PPID/fd/*; echo $#; " +
+  'for d in /dev/fd/[3-9]; do [ -e "$d" ] && echo "${d#/dev/fd/}"; done';
+
+/**
  * Asks a shell, which inherits the limit: the runtime itself may read neither it nor /proc.
  *
  * @param shell Its path; where there is none, as in a container of one program, no limit is known.
@@ -41,7 +53,7 @@ const CONNECTIONS_MIN = 4;
 export async function readDescriptors(shell = "/bin/sh"): Promise<Descriptors> {
   if (Deno.build.os === "windows") return UNKNOWN;
   const child = new Deno.Command(shell, {
-    args: ["-c", "ulimit -n; set -- /proc/$PPID/fd/*; echo $#"],
+    args: ["-c", QUESTION],
     clearEnv: true,
     stdin: "null",
     stderr: "null",
@@ -53,10 +65,10 @@ export async function readDescriptors(shell = "/bin/sh"): Promise<Descriptors> {
     if (error instanceof Deno.errors.NotFound) return UNKNOWN;
     throw error;
   }
-  const [limit, open] = new TextDecoder().decode(stdout).split("\n").map(Number);
+  const [limit, open, ...inherited] = new TextDecoder().decode(stdout).trimEnd().split("\n").map(Number);
   // Where there is no /proc, the pattern is its own only match.
   // One is the pipe from the shell itself.
-  return { limit: limit > 0 ? limit : Infinity, open: open > 1 ? open - 1 : OPEN_USUALLY };
+  return { limit: limit > 0 ? limit : Infinity, open: open > 1 ? open - 1 : OPEN_USUALLY, inherited };
 }
 
 /**
@@ -68,7 +80,7 @@ export async function readDescriptors(shell = "/bin/sh"): Promise<Descriptors> {
  */
 export function fitDescriptors(
   config: Config,
-  { limit, open }: Descriptors,
+  { limit, open }: Room,
 ): { config: Config; warning: string | null } {
   const wanted = { connections: config.limits.connections, scripts: config.cgi.maxProcesses };
   const spare = limit - open - loopsNeed(config) - reserveOf(config) - SUPERVISOR;
@@ -103,8 +115,8 @@ const REMEDY = "raise that limit (ulimit -n; LimitNOFILE= in systemd)";
  */
 export async function requireRoom(
   config: Config,
-  known: Descriptors,
-  read: () => Promise<Descriptors> = readDescriptors,
+  known: Room,
+  read: () => Promise<Room> = readDescriptors,
 ): Promise<void> {
   const { limit, open } = await read().catch((error) => {
     if (!isShortage(error)) throw error;

@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import type { Config } from "../config/config.ts";
 import { loadConfig, NO_FLAGS } from "../config/load.ts";
 import { DescriptorError, fitDescriptors, readDescriptors, requireRoom, Reserve } from "./descriptors.ts";
@@ -85,6 +85,21 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "readDescriptors() tells what the program was started with",
+  ignore: Deno.build.os !== "linux",
+  fn: async () => {
+    const module = new URL("descriptors.ts", import.meta.url).href;
+    const program =
+      `import { readDescriptors } from "${module}"; console.log((await readDescriptors()).inherited.join());`;
+    const { stdout } = await new Deno.Command("/bin/sh", {
+      args: ["-c", 'exec 3</dev/null 8</dev/null; exec "$0" eval "$1"', Deno.execPath(), program],
+      stderr: "inherit",
+    }).output();
+    assertMatch(new TextDecoder().decode(stdout), /^3,(?:[4-7],)*8\b/);
+  },
+});
+
 Deno.test("readDescriptors() knows no limit where there is no shell", async () => {
-  assertEquals(await readDescriptors("/no/such/shell"), { limit: Infinity, open: 0 });
+  assertEquals(await readDescriptors("/no/such/shell"), { limit: Infinity, open: 0, inherited: [] });
 });

@@ -16,7 +16,7 @@ import type { RecentError, ScriptsStatus, ServerStatus } from "../observe/status
 import { ConnectionCount } from "../loop/connection_count.ts";
 import { RunningScripts } from "../loop/running_scripts.ts";
 import { CertificateError, readCertificates } from "./certificates.ts";
-import { type Descriptors, fitDescriptors, readDescriptors, requireRoom, Reserve } from "./descriptors.ts";
+import { type Descriptors, fitDescriptors, requireRoom, Reserve } from "./descriptors.ts";
 import { makeLoopsFair } from "./fairness.ts";
 import { Figures } from "./figures.ts";
 import { Loops, type LoopsPlan } from "./loops.ts";
@@ -32,7 +32,9 @@ import { Trees } from "./trees.ts";
 /** How the supervisor is started. */
 export interface SupervisorOptions {
   /** Finds the programs that the first configuration names. */
-  readonly programs: () => Programs;
+  readonly programs: (inherited: readonly number[]) => Programs;
+  /** What the system lets the program have open. */
+  readonly descriptors: Promise<Descriptors>;
   /** What has asked for something since the program began. */
   readonly signals: HeldSignals;
   /** Reads the configuration anew, for SIGHUP. */
@@ -123,7 +125,7 @@ class Supervisor implements LoopsHost {
   }
 
   static async create(config: Config, options: SupervisorOptions): Promise<Supervisor> {
-    const descriptors = await readDescriptors();
+    const descriptors = await options.descriptors;
     fitDescriptors(config, descriptors); // refused before anything is made
     const certificates = await readCertificates(config);
     const figures = new Figures();
@@ -194,13 +196,17 @@ class Supervisor implements LoopsHost {
     this.#done.resolve(1);
   }
 
-  #plan(config: Config, find: () => Programs, certificates: ReadonlyMap<number, PemPair>): LoopsPlan {
+  #plan(
+    config: Config,
+    find: SupervisorOptions["programs"],
+    certificates: ReadonlyMap<number, PemPair>,
+  ): LoopsPlan {
     const { config: fitted, warning } = fitDescriptors(config, this.#descriptors);
     if (warning !== null) this.log.log("warn", warning);
     let found: Programs | null = null;
     const programs = (): Programs => {
       if (found !== null) return found;
-      found = find();
+      found = find(this.#descriptors.inherited);
       for (const one of found.warnings) this.log.log("warn", one);
       return found;
     };
@@ -244,7 +250,8 @@ class Supervisor implements LoopsHost {
     let logs = before;
     try {
       logs = await openLogs(read.config.log, { config: this.#config.log, logs }, this.figures);
-      const find = () => resolvePrograms(read.config, this.environment["PATH"] ?? "");
+      const find: SupervisorOptions["programs"] = (inherited) =>
+        resolvePrograms(read.config, this.environment["PATH"] ?? "", inherited);
       const plan = this.#plan(read.config, find, await readCertificates(read.config));
       if (!this.#loops.configure(plan)) await this.#replaceLoops(plan);
     } catch (error) {
