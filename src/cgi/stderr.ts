@@ -131,6 +131,7 @@ export class StderrTail {
 
   /** What is kept, from the beginning of a line on where there is one; bytes that are no UTF-8 are replaced. */
   text(): string {
+    if (this.#length === 0) return "";
     const isCut = this.#isCut || this.#length > this.#bytesMax;
     const tail = this.#bytes.subarray(Math.max(0, this.#length - this.#bytesMax), this.#length);
     const lineEnd = isCut ? tail.subarray(0, -1).indexOf(LF) : -1;

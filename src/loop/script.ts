@@ -156,7 +156,6 @@ class ScriptLoop {
             now: () => this.#clock.now(),
           }),
         pids: this.#pids,
-        isAlone: () => this.#runs.size === 1,
         over: () => {
           runs.delete(message.id);
           this.#runs.delete(run);
@@ -210,9 +209,8 @@ class ScriptLoop {
 const TELL_START_MS = 50;
 
 /**
- * How long a script's first output is kept back where other scripts run as well, in milliseconds: with most scripts all that
- * follows comes at once, and one message wakes the network loop once. That loop would keep it back as well. Where a script
- * runs alone it has a core to spare, and reads the header while the script ends.
+ * How long a script's first output is kept back, in milliseconds: with most scripts all that follows comes at once, and one
+ * message wakes the network loop once. That loop would keep it back as well.
  */
 const HELD_MS = 8;
 
@@ -225,55 +223,75 @@ const HELD_BYTES_MAX = 16_384;
 /** Output below this is copied into its message, in bytes: to transfer a buffer costs as much as to copy 6 KiB. */
 const COPIED_BYTES_MAX = 4096;
 
+const NOTHING: readonly Transferable[] = [];
+
 /** What of output's memory goes with its message. */
-function transferable(bytes: Uint8Array<ArrayBuffer>): Transferable[] {
-  return bytes.length < COPIED_BYTES_MAX ? [] : [bytes.buffer];
+function transferable(bytes: Uint8Array<ArrayBuffer>): readonly Transferable[] {
+  return bytes.length < COPIED_BYTES_MAX ? NOTHING : [bytes.buffer];
 }
 
-/** What goes to a network loop: in a hurry, or together with what is. */
+/** What goes to a network loop: in one message whatever the runs say in one turn. */
 class Outbox {
   readonly #port: MessagePort;
-  /** Each is made when it goes. */
-  #messages: (() => FromBridge)[] = [];
+  #messages: FromBridge[] = [];
   #transfer: Transferable[] = [];
-  /** When they go at the latest; 0: in this turn. */
-  #dueMs = Infinity;
-  #stopWaiting: (() => void) | null = null;
 
   constructor(port: MessagePort) {
     this.#port = port;
   }
 
-  /** Sends what waits, and a message behind it, together with all else of this turn. */
-  post(message: FromBridge, transfer: Transferable[]): void {
-    this.#messages.push(() => message);
+  /** Sends a message at the end of this turn. */
+  post(message: FromBridge, transfer: readonly Transferable[]): void {
+    if (this.#messages.length === 0) queueMicrotask(this.#flush);
+    this.#messages.push(message);
     this.#transfer.push(...transfer);
-    if (this.#dueMs === 0) return;
-    this.#dueMs = 0;
-    queueMicrotask(() => this.#flush());
+  }
+
+  readonly #flush = (): void => {
+    const messages = this.#messages;
+    const transfer = this.#transfer;
+    this.#messages = [];
+    this.#transfer = [];
+    this.#port.postMessage(messages, transfer);
+  };
+}
+
+/** What one run says, in its order: what is in no hurry waits for what is. */
+class Mail {
+  readonly #outbox: Outbox;
+  /** What waits; each message is made when it goes. */
+  #kept: { readonly make: () => FromBridge; readonly transfer: readonly Transferable[] }[] = [];
+  #dueMs = Infinity;
+  #stopWaiting: (() => void) | null = null;
+
+  constructor(outbox: Outbox) {
+    this.#outbox = outbox;
+  }
+
+  /** Sends what waits, and a message behind it. */
+  post(message: FromBridge, transfer: readonly Transferable[]): void {
+    this.#send();
+    this.#outbox.post(message, transfer);
   }
 
   /** Sends a message with the next, or after `ms` milliseconds. */
-  postWithin(ms: number, make: () => FromBridge, transfer: Transferable[] = []): void {
-    this.#messages.push(make);
-    this.#transfer.push(...transfer);
+  postWithin(ms: number, make: () => FromBridge, transfer: readonly Transferable[]): void {
+    this.#kept.push({ make, transfer });
     const dueMs = performance.now() + ms;
     if (dueMs >= this.#dueMs) return;
     this.#dueMs = dueMs;
     this.#stopWaiting?.();
-    this.#stopWaiting = after(ms, () => this.#flush());
+    this.#stopWaiting = after(ms, this.#send);
   }
 
-  #flush(): void {
-    const messages = this.#messages.map((make) => make());
-    const transfer = this.#transfer;
-    this.#messages = [];
-    this.#transfer = [];
+  readonly #send = (): void => {
+    if (this.#kept.length === 0) return;
+    for (const { make, transfer } of this.#kept) this.#outbox.post(make(), transfer);
+    this.#kept = [];
     this.#dueMs = Infinity;
     this.#stopWaiting?.();
     this.#stopWaiting = null;
-    this.#port.postMessage(messages, transfer);
-  }
+  };
 }
 
 /** What a hosted run needs of its loop. */
@@ -283,8 +301,6 @@ interface RunHost {
   readonly route: ScriptRoute;
   start(spec: ScriptSpec): LocalRun;
   readonly pids: PidTable;
-  /** Whether no other run is under way. */
-  isAlone(): boolean;
   /** The run is over and its last message sent. */
   over(): void;
 }
@@ -293,7 +309,7 @@ interface RunHost {
 class HostedRun {
   readonly spec: ScriptSpec;
   readonly #id: number;
-  readonly #outbox: Outbox;
+  readonly #mail: Mail;
   readonly #host: RunHost;
   #ticket: Ticket | null = null;
   #run: LocalRun | null = null;
@@ -316,7 +332,7 @@ class HostedRun {
   constructor(message: Extract<ToBridge, { kind: "start" }>, outbox: Outbox, host: RunHost) {
     this.spec = message.spec;
     this.#id = message.id;
-    this.#outbox = outbox;
+    this.#mail = new Mail(outbox);
     this.#host = host;
   }
 
@@ -443,7 +459,10 @@ class HostedRun {
   async #watch(run: LocalRun): Promise<void> {
     const isStarted = await run.started.then(() => true, () => false);
     if (isStarted) await this.#pumpOutput(run);
+    // How it ended follows at once, unless it lives on.
+    const stopTelling = after(TELL_END_MS, () => this.#post({ kind: "outputEnd", id: this.#id }));
     const exit = await run.ended;
+    stopTelling();
     if (isStarted) {
       this.#host.pids.remove(await run.started);
       this.#host.metrics.scriptEnded(this.#reason ?? ownEnd(exit));
@@ -463,7 +482,7 @@ class HostedRun {
         continue;
       }
       this.#unconsumedBytes += windowCost(bytes.length);
-      const isKept = messages === 1 && bytes.length < HELD_BYTES_MAX && !this.#host.isAlone();
+      const isKept = messages === 1 && bytes.length < HELD_BYTES_MAX;
       if (isKept) this.#holdOutput(bytes);
       else this.#post({ kind: "output", id: this.#id, bytes, heldMs: 0 }, transferable(bytes));
       if (this.#unconsumedBytes >= WINDOW_BYTES) {
@@ -471,8 +490,6 @@ class HostedRun {
         await this.#roomForOutput.promise;
       }
     }
-    // How it ended follows at once, unless it lives on.
-    this.#postWithin(TELL_END_MS, () => ({ kind: "outputEnd", id: this.#id }));
   }
 
   #holdOutput(bytes: Uint8Array<ArrayBuffer>): void {
@@ -541,12 +558,12 @@ class HostedRun {
     this.#host.over();
   }
 
-  #post(message: FromBridge, transfer: Transferable[] = []): void {
-    if (!this.#isOver) this.#outbox.post(message, transfer);
+  #post(message: FromBridge, transfer: readonly Transferable[] = NOTHING): void {
+    if (!this.#isOver) this.#mail.post(message, transfer);
   }
 
-  #postWithin(ms: number, make: () => FromBridge, transfer: Transferable[] = []): void {
-    if (!this.#isOver) this.#outbox.postWithin(ms, make, transfer);
+  #postWithin(ms: number, make: () => FromBridge, transfer: readonly Transferable[] = NOTHING): void {
+    if (!this.#isOver) this.#mail.postWithin(ms, make, transfer);
   }
 }
 
