@@ -43,18 +43,17 @@ function world(options: Options = {}): World {
   const abort = new AbortController();
   const exchange = anExchange({ signal: abort.signal, ...options });
   const run = new FakeRun({
-    routeId: 0,
-    script: "/srv/a.py",
-    url: "/a.py",
-    requestId: "r1",
-    program: "/bin/sh",
-    args: [],
-    env: [],
-    cwd: "/",
-    hasInput: false,
-    client: "192.0.2.7",
-    killGraceMs: 0,
-    warm: null,
+    plan: {
+      routeId: 0,
+      script: "/srv/a.py",
+      program: "/bin/sh",
+      args: [],
+      env: {},
+      cwd: "/",
+      killGraceMs: 0,
+      warm: null,
+    },
+    request: { url: "/a.py", requestId: "r1", args: [], env: [], hasInput: false, client: "192.0.2.7" },
   });
   const route = { handling: aHandling(options.handling), services: { clock, log }, sendfile: null };
   const answer = new ScriptAnswer(exchange, "/srv/a.py", route, run, options.account);

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { CgiHandlerConfig, Route, ScriptHandling } from "../config/config.ts";
+import type { CgiHandlerConfig, Route, ScriptHandling, Site } from "../config/config.ts";
 import type { Exchange, Handler, Outcome, RequestBody } from "../handlers/handler.ts";
 import { FailedScript } from "../handlers/dev_page.ts";
 import type { Sendfile } from "../handlers/sendfile.ts";
@@ -13,16 +13,17 @@ import { lastSegment, parentFolder } from "../paths.ts";
 import { type AnswerServices, ScriptAnswer } from "./answer.ts";
 import { describeFault, faultError, type ScriptFault } from "./end.ts";
 import { readSource } from "./source.ts";
-import { type Command, Interpreters } from "./interpreter.ts";
+import { type Command, Interpreters, isSameVersion } from "./interpreter.ts";
 import { type Launcher, makeLauncher } from "./launch.ts";
 import type { Programs } from "./programs.ts";
-import type { Scripts, WarmStart } from "./run.ts";
-import { fileVersion, findScript, type FoundScript, type SecretFiles } from "./script.ts";
+import { environmentOf, type ScriptPlan, type Scripts, type WarmStart } from "./run.ts";
+import { type FileVersion, fileVersion, findScript, type FoundScript, type SecretFiles } from "./script.ts";
 import { type Content, spool } from "./spool.ts";
 import { WarmServers, type Warmth } from "./warm.ts";
 import {
   assertFits,
-  buildVariables,
+  requestVariables,
+  scriptVariables,
   searchArguments,
   type StaticVariables,
   staticVariables,
@@ -97,11 +98,16 @@ const NOT_BEGUN = { exit: null, ranMs: null, stderr: "", command: [], env: [], d
 /** Of so many scripts it is remembered that it was said why they are not run warm. */
 const TOLD_MAX = 1024;
 
-/** What is started for a request. */
-interface Start {
-  readonly program: string;
-  readonly args: readonly string[];
-  readonly warm: WarmStart | null;
+/** So many scripts of a route are remembered. */
+const PLANS_MAX = 256;
+
+/** How a script is started, as long as its file and its site stay as they are. */
+interface Known {
+  readonly version: FileVersion;
+  readonly site: Site;
+  readonly plan: ScriptPlan;
+  /** How much of the system's room for environment and arguments the plan takes. */
+  readonly bytes: number;
 }
 
 /** Runs the scripts of one route. */
@@ -114,6 +120,8 @@ class ScriptRunner {
   readonly #warm: WarmServers;
   /** Scripts of which it was said why they are not run warm. */
   readonly #told = new Set<string>();
+  /** Scripts by their SCRIPT_NAME, the oldest first. */
+  readonly #known = new Map<string, Known>();
   readonly #shared: StaticVariables;
   /** null: the route has no such folders. */
   readonly #sendfile: Sendfile | null;
@@ -146,21 +154,20 @@ class ScriptRunner {
    */
   async run(exchange: Exchange, script: FoundScript): Promise<Outcome> {
     exchange.notes.script = script.file;
-    const { program, args, warm } = this.#command(exchange, script);
+    const { plan, bytes } = this.#plan(exchange, script);
+    const args = searchArguments(exchange.method, exchange.target.query);
     const contentLength = announcedLength(exchange);
-    const env = buildVariables(this.#shared, {
+    const env = requestVariables({
       head: exchange.head,
       method: exchange.method,
       target: exchange.target,
       site: exchange.site,
       peer: exchange.peer,
       user: exchange.user,
-      file: script.file,
-      name: script.name,
       pathInfo: script.pathInfo,
       contentLength,
-    });
-    assertFits(env, [program, ...args]);
+    }, this.#shared.passAuthorization);
+    assertFits(env, args, bytes);
     exchange.delegate();
     const content = exchange.body.length === 0 ? null : await this.#content(exchange.body);
     if (exchange.signal.aborted) {
@@ -170,20 +177,16 @@ class ScriptRunner {
     if (contentLength === null && content !== null && content.length !== null) {
       env.push("CONTENT_LENGTH", String(content.length));
     }
-    const run = this.#services.scripts.start({
-      routeId: this.#route.id,
-      script: script.file,
+    const request = {
       url: exchange.head.target,
       requestId: exchange.id,
-      program,
       args,
       env,
-      cwd: this.#handling.cwd ?? parentFolder(script.file),
       hasInput: content !== null,
       client: exchange.peer.address,
-      killGraceMs: this.#handling.settings.killGraceMs,
-      warm,
-    });
+    };
+    const spec = { plan, request };
+    const run = this.#services.scripts.start(spec);
     const answer = new ScriptAnswer(
       exchange,
       script.file,
@@ -194,29 +197,60 @@ class ScriptRunner {
         readSource,
       },
       run,
-      this.#services.dev ? { command: [program, ...args], env } : null,
+      this.#services.dev
+        ? { command: [plan.program, ...plan.args, ...args], env: environmentOf(spec) }
+        : null,
     );
     if (content !== null) answer.feed(content);
     return await answer.outcome(lastSegment(script.file).startsWith("nph-"));
   }
 
-  #command(exchange: Exchange, script: FoundScript): Start {
+  /** How a script is started; made anew when its file has changed. */
+  #plan(exchange: Exchange, script: FoundScript): Known {
+    const { site } = exchange;
+    const { file, name, version } = script;
+    const known = this.#known.get(name);
+    if (known?.plan.script === file && known.site === site && isSameVersion(known.version, version)) {
+      return known;
+    }
+    const plan = this.#makePlan(exchange, script);
+    const bytes = assertFits(Object.entries(plan.env).flat(), [plan.program, ...plan.args]);
+    this.#known.delete(name);
+    for (const oldest of this.#known.keys()) {
+      if (this.#known.size < PLANS_MAX) break;
+      this.#known.delete(oldest);
+    }
+    const made = { version, site, plan, bytes };
+    this.#known.set(name, made);
+    return made;
+  }
+
+  #makePlan(exchange: Exchange, script: FoundScript): ScriptPlan {
     const command = this.#interpreters.choose(script.file, script.version);
     if (command.kind === "none") throw this.#refuse(exchange, { ...command, kind: "command" });
     const launch = this.#launcher.launch(command);
     if (launch.kind === "missing") {
       throw this.#refuse(exchange, { kind: "command", status: 500, message: launch.message });
     }
-    const words = searchArguments(exchange.method, exchange.target.query);
-    const own = [...this.#handling.args, ...words];
-    const warm = this.#warmStart(exchange, command, script, own);
-    return { program: launch.program, args: [...launch.args, ...own], warm };
+    const { args, cwd, settings } = this.#handling;
+    const { file, name } = script;
+    const variables = scriptVariables(this.#shared, { site: exchange.site, file, name });
+    return {
+      routeId: this.#route.id,
+      script: file,
+      program: launch.program,
+      args: [...launch.args, ...args],
+      env: fromPairs(variables),
+      cwd: cwd ?? parentFolder(file),
+      killGraceMs: settings.killGraceMs,
+      warm: this.#warmStart(exchange, command, file),
+    };
   }
 
-  #warmStart(exchange: Exchange, command: Command, { file }: FoundScript, args: string[]): WarmStart | null {
+  #warmStart(exchange: Exchange, command: Command, file: string): WarmStart | null {
     const warmth: Warmth | null = this.#warm.find(command);
     if (warmth === null) return null;
-    if (warmth.kind === "warm") return { server: warmth.server, args };
+    if (warmth.kind === "warm") return { server: warmth.server, args: this.#handling.args };
     if (!this.#told.has(file) && this.#told.size < TOLD_MAX) {
       this.#told.add(file);
       this.#services.log.log("warn", `[${exchange.id}] ${file} is not run warm: ${warmth.reason}`);
@@ -241,6 +275,13 @@ class ScriptRunner {
     }
     return { length: body.length, read: () => body.read(), close() {} };
   }
+}
+
+/** Names and values in turn as an object. */
+function fromPairs(pairs: readonly string[]): Record<string, string> {
+  const entries: [string, string][] = [];
+  for (let i = 0; i < pairs.length; i += 2) entries.push([pairs[i], pairs[i + 1]]);
+  return Object.fromEntries(entries);
 }
 
 /** CONTENT_LENGTH as far as the head tells: also 0 where the client says so; null without content, or where it is chunked. */

@@ -205,7 +205,7 @@ Deno.test("a Content-Length of 0 is told, and needs no input", async () => {
     fields: [["Content-Length", "0"]],
   });
   assertStringIncludes(await content(await replyTo(handler, exchange)), "CONTENT_LENGTH=0\n");
-  assertEquals(specs[0].hasInput, false);
+  assertEquals(specs[0].request.hasInput, false);
   await over();
 });
 
@@ -323,7 +323,7 @@ Deno.test({
       HttpError,
       "it wrote nothing",
     );
-    assertEquals([specs[0].program, ...specs[0].args], ["/usr/bin/nice", "-n", "0", `${dir}/new`]);
+    assertEquals([specs[0].plan.program, ...specs[0].plan.args], ["/usr/bin/nice", "-n", "0", `${dir}/new`]);
     await over();
     Deno.removeSync(dir, { recursive: true });
   },
@@ -362,7 +362,7 @@ Deno.test("scripts among files are told their own path", async () => {
   });
   await run(exchange("/sub/env.pl/x/y"), `${SCRIPTS}/env.pl`, "/x/y");
   await run(exchange("/sub/"), `${SCRIPTS}/env.pl`, "");
-  const names = scripts.runs.map(({ spec }) => spec.env[spec.env.indexOf("SCRIPT_NAME") + 1]);
+  const names = scripts.runs.map(({ spec }) => spec.plan.env["SCRIPT_NAME"]);
   assertEquals(names, ["/sub/env.pl", "/sub/env.pl"]);
   const error = await assertRejects(() => run(exchange("/gone.pl"), `${SCRIPTS}/gone.pl`, ""), HttpError);
   assertEquals(error.status, 404);

@@ -212,7 +212,7 @@ export class Interpreters {
 
   #start(file: string, version: FileVersion): FileStart {
     const known = this.#starts.get(file);
-    if (known !== undefined && isSame(known.version, version)) return known.start;
+    if (known !== undefined && isSameVersion(known.version, version)) return known.start;
     const start = readStart(file);
     if (known === undefined && this.#starts.size >= REMEMBERED_MAX) {
       // The oldest goes: the first in a Map.
@@ -234,9 +234,10 @@ function failure(file: string, what: string): NoCommand {
   return { kind: "none", status: 500, message: `${file} ${what}` };
 }
 
-function isSame(a: FileVersion, b: FileVersion): boolean {
+/** Whether a file is as it was. */
+export function isSameVersion(a: FileVersion, b: FileVersion): boolean {
   return a.dev === b.dev && a.ino === b.ino && a.size === b.size && a.mtimeMs === b.mtimeMs &&
-    a.ctimeMs === b.ctimeMs;
+    a.ctimeMs === b.ctimeMs && a.mode === b.mode;
 }
 
 function readStart(file: string): FileStart {

@@ -14,6 +14,7 @@ import {
   type EndReason,
   type LocalRun,
   type ScriptExit,
+  type ScriptPlan,
   type ScriptSpec,
   StartError,
   type StartFailure,
@@ -81,9 +82,9 @@ export interface ScriptInput {
 /** Starts a script at once. Never throws: a start that fails rejects `started` with a StartError and ends the output. */
 export function startProcess(spec: ScriptSpec, hooks: ProcessHooks): LocalRun {
   try {
-    return watchProcess(childProcess(spawn(spec), spec.hasInput), spec, hooks);
+    return watchProcess(childProcess(spawn(spec), spec.request.hasInput), spec, hooks);
   } catch (error) {
-    return failedRun(startFailure(error, spec));
+    return failedRun(startFailure(error, spec.plan));
   }
 }
 
@@ -109,8 +110,8 @@ export function failedRun(failure: StartFailure): LocalRun {
 }
 
 /**
- * The lines of an environment by which a script's orphans are known; none where the client's port is not, since without it
- * two requests cannot be told apart.
+ * The lines of a request's variables by which its script's orphans are known; none where the client's port is not, since
+ * without it two requests cannot be told apart.
  */
 export function treeMarks(env: readonly string[]): string[] {
   const marks: string[] = [];
@@ -120,16 +121,18 @@ export function treeMarks(env: readonly string[]): string[] {
   return marks.length === MARK_NAMES.length ? marks : [];
 }
 
-function spawn(spec: ScriptSpec): Deno.ChildProcess {
-  const env: [string, string][] = [];
-  for (let i = 0; i < spec.env.length; i += 2) env.push([spec.env[i], spec.env[i + 1]]);
+function spawn({ plan, request }: ScriptSpec): Deno.ChildProcess {
+  const env: Record<string, string> = { ...plan.env };
+  for (let i = 0; i < request.env.length; i += 2) env[request.env[i]] = request.env[i + 1];
+  // The runtime asks for all entries, which V8 gives six times as fast once it has listed the names of such an object.
+  Object.keys(env);
   // Neither `detached` nor `uid`: both would fork this whole process instead of posix_spawn.
-  return new Deno.Command(spec.program, {
-    args: [...spec.args],
+  return new Deno.Command(plan.program, {
+    args: [...plan.args, ...request.args],
     clearEnv: true,
-    env: Object.fromEntries(env),
-    cwd: spec.cwd,
-    stdin: spec.hasInput ? "piped" : "null",
+    env,
+    cwd: plan.cwd,
+    stdin: request.hasInput ? "piped" : "null",
     stdout: "piped",
     stderr: "piped",
   }).spawn();
@@ -148,7 +151,7 @@ function childProcess(child: Deno.ChildProcess, hasInput: boolean): ScriptProces
   };
 }
 
-function startFailure(error: unknown, spec: ScriptSpec): StartFailure {
+function startFailure(error: unknown, { program, cwd }: ScriptPlan): StartFailure {
   if (!(error instanceof Error)) throw error;
   if ("code" in error && error.code === "E2BIG") {
     return {
@@ -157,25 +160,24 @@ function startFailure(error: unknown, spec: ScriptSpec): StartFailure {
     };
   }
   if (isShortage(error)) {
-    const message =
-      `the system has no room for ${spec.program} now: ${error.message}; lower cgi.max_processes`;
+    const message = `the system has no room for ${program} now: ${error.message}; lower cgi.max_processes`;
     return { kind: "noRoom", message, retryAfterSeconds: 1 };
   }
   if (error instanceof Deno.errors.NotFound) {
     // Deno says NotFound for a missing folder, a missing program and a missing interpreter alike.
-    const message = isFolder(spec.cwd)
-      ? `${spec.program} does not exist, or the interpreter that its first line names does not`
-      : `its working folder ${spec.cwd} does not exist: make it, or correct cwd`;
+    const message = isFolder(cwd)
+      ? `${program} does not exist, or the interpreter that its first line names does not`
+      : `its working folder ${cwd} does not exist: make it, or correct cwd`;
     return { kind: "notStarted", message };
   }
   if (error instanceof Deno.errors.PermissionDenied) {
     return {
       kind: "notStarted",
       message:
-        `the system does not let this user run ${spec.program} in ${spec.cwd}: change the mode or owner of one of them`,
+        `the system does not let this user run ${program} in ${cwd}: change the mode or owner of one of them`,
     };
   }
-  return { kind: "notStarted", message: `${spec.program}: ${error.message}` };
+  return { kind: "notStarted", message: `${program}: ${error.message}` };
 }
 
 function isFolder(path: string): boolean {
@@ -294,8 +296,9 @@ class Process implements LocalRun {
     this.#reason = reason;
     this.#output.cancel();
     if (!this.#hasExited) {
-      const { killGraceMs, env } = this.#spec;
-      this.#killed = this.#hooks.trees.endTree(this.#process.pid, killGraceMs, treeMarks(env));
+      const { plan, request } = this.#spec;
+      const marks = treeMarks(request.env);
+      this.#killed = this.#hooks.trees.endTree(this.#process.pid, plan.killGraceMs, marks);
     }
     // Its input stays open until it is gone: content that broke off must not look as if it had ended.
     this.#letWriteGo?.();

@@ -6,7 +6,7 @@
 
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertStringIncludes } from "@std/assert";
 import { startProcess, treeMarks } from "./process.ts";
-import { type ScriptRun, type ScriptSpec, StartError } from "./run.ts";
+import { type ScriptPlan, type ScriptRequest, type ScriptRun, StartError } from "./run.ts";
 
 /** Kills the process alone: what it started is the business of the supervisor's tests. */
 class LeaderKiller {
@@ -32,25 +32,26 @@ interface Started {
 
 function start(
   script: string,
-  spec: Partial<ScriptSpec> = {},
+  spec: Partial<ScriptPlan> & Partial<Pick<ScriptRequest, "hasInput">> = {},
   hooks: { stderrTailBytes?: number } = {},
+  variables: readonly string[] = [],
 ): Started {
   const errors: string[] = [];
   const trees = new LeaderKiller();
+  const { hasInput = false, ...plan } = spec;
   const run = startProcess({
-    routeId: 0,
-    script: "/srv/a.sh",
-    url: "/a.sh",
-    requestId: "r",
-    program: "/bin/sh",
-    args: ["-c", script],
-    env: ["PATH", "/usr/bin:/bin"],
-    cwd: "/",
-    hasInput: false,
-    client: "192.0.2.1",
-    killGraceMs: 0,
-    warm: null,
-    ...spec,
+    plan: {
+      routeId: 0,
+      script: "/srv/a.sh",
+      program: "/bin/sh",
+      args: ["-c", script],
+      env: { PATH: "/usr/bin:/bin" },
+      cwd: "/",
+      killGraceMs: 0,
+      warm: null,
+      ...plan,
+    },
+    request: { url: "/a.sh", requestId: "r", args: [], env: variables, hasInput, client: "192.0.2.1" },
   }, { trees, onStderr: (line) => errors.push(line), now: () => performance.now(), ...hooks });
   return { run, errors, trees };
 }
@@ -84,11 +85,13 @@ Deno.test("startProcess() gives output, standard error by lines, and the exit st
 });
 
 Deno.test("startProcess() gives a script its environment, arguments and folder, and no more", async () => {
-  const env = ["A", "1 é", "__proto__", "x", "B", ""];
-  const { run } = start("", { program: "/usr/bin/env", args: [], env });
+  const env = Object.fromEntries([["A", "1 é"], ["__proto__", "x"], ["B", ""]]);
+  // As it comes from another thread.
+  const { run } = start("", { program: "/usr/bin/env", args: [], env: structuredClone(env) }, {}, ["C", "2"]);
   assertEquals((await readAll(run)).split("\n").filter((line) => line !== "").sort(), [
     "A=1 é",
     "B=",
+    "C=2",
     "__proto__=x",
   ]);
   await run.ended;

@@ -8,39 +8,63 @@
 import type { LentBytes } from "../buffers.ts";
 import type { ScriptLimits } from "../config/config.ts";
 
-/** What to start. All paths are absolute; can be posted to a Worker as it is. */
+/** What to start. */
 export interface ScriptSpec {
+  /** What does not change from request to request. */
+  readonly plan: ScriptPlan;
+  /** What does. */
+  readonly request: ScriptRequest;
+}
+
+/**
+ * How one script of one route is started, the same for all its requests: made once, and sent to each script loop once. All
+ * paths are absolute.
+ */
+export interface ScriptPlan {
   /** The route whose places (`max_processes`, `queue`) it takes. */
   readonly routeId: number;
   /** The script's path, for logs and the status page. */
   readonly script: string;
-  /** The request's target, for the status page. */
-  readonly url: string;
-  /** The request's id, for logs. */
-  readonly requestId: string;
   /** What is started: an interpreter, or the program itself. */
   readonly program: string;
   /** Its arguments, without its own name. */
   readonly args: readonly string[];
-  /** The whole environment, name and value in turn. */
-  readonly env: readonly string[];
+  /** Variables of its environment. */
+  readonly env: Readonly<Record<string, string>>;
   /** Its working folder. */
   readonly cwd: string;
-  /** Whether input follows; without it the script reads end-of-file at once. */
-  readonly hasInput: boolean;
-  /** The client's address, for turns in the queue; `""` over a unix socket. */
-  readonly client: string;
   /** How long the script and its descendants have after SIGTERM, when it is ended before its time; 0: SIGKILL at once. */
   readonly killGraceMs: number;
   /** How an interpreter that is kept ready runs it instead; null: it is started anew. `program` and `args` hold for both. */
   readonly warm: WarmStart | null;
 }
 
-/** What a fork server has to know of one request, beside what is in its specification. */
+/** What one request adds to a plan; can be posted to a Worker as it is. */
+export interface ScriptRequest {
+  /** Its target, for the status page. */
+  readonly url: string;
+  /** Its id, for logs. */
+  readonly requestId: string;
+  /** Further arguments. */
+  readonly args: readonly string[];
+  /** Further variables, none of them the plan's, name and value in turn. */
+  readonly env: readonly string[];
+  /** Whether input follows; without it the script reads end-of-file at once. */
+  readonly hasInput: boolean;
+  /** The client's address, for turns in the queue; `""` over a unix socket. */
+  readonly client: string;
+}
+
+/** The whole environment of a script, name and value in turn. */
+export function environmentOf({ plan, request }: ScriptSpec): string[] {
+  return [...Object.entries(plan.env).flat(), ...request.env];
+}
+
+/** What a fork server has to know of a script, beside what is in its plan. */
 export interface WarmStart {
   /** Who forks. */
   readonly server: WarmServer;
-  /** Arguments of the script. */
+  /** Arguments of the script, before those of a request. */
   readonly args: readonly string[];
 }
 

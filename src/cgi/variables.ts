@@ -2,7 +2,7 @@
  * The meta-variables of RFC 3875, 4.1, with those that Apache adds, for CGI, FastCGI and SCGI alike; and the command line of
  * a search-string (4.4).
  *
- * What is the same for all requests of a route is built once; a request adds its own. Values are strings as the system takes
+ * What is the same for all requests of a route, or of a script, is built once; a request adds its own. Values are strings as the system takes
  * them, UTF-8: field values come with one char per byte and are decoded here.
  *
  * @module
@@ -29,7 +29,17 @@ const NAMES_MAX = 512;
 /** The longest field name that is remembered. */
 const NAME_CHARS_MAX = 64;
 
-/** What the environment is built from, beside the parts of a route. An `Exchange` has most of it. */
+/** What of the environment is the same for all requests of a script. */
+export interface ScriptFacts {
+  /** For DOCUMENT_ROOT. */
+  readonly site: Site;
+  /** SCRIPT_FILENAME. */
+  readonly file: string;
+  /** SCRIPT_NAME, decoded. */
+  readonly name: string;
+}
+
+/** What a request adds to it. An `Exchange` has most of that. */
 export interface RequestFacts {
   /** The request's head as it came. */
   readonly head: RequestHead;
@@ -37,16 +47,12 @@ export interface RequestFacts {
   readonly method: string;
   /** Where to, after a redirect within the server. */
   readonly target: Target;
-  /** For DOCUMENT_ROOT, and SERVER_NAME without Host. */
+  /** For PATH_TRANSLATED, and SERVER_NAME without Host. */
   readonly site: Site;
   /** Client and socket. */
   readonly peer: Peer;
   /** From Basic authentication; null without. */
   readonly user: string | null;
-  /** SCRIPT_FILENAME. */
-  readonly file: string;
-  /** SCRIPT_NAME, decoded. */
-  readonly name: string;
   /** Decoded; empty, or beginning with a slash. */
   readonly pathInfo: string;
   /** Bytes of content; null without content, or where its length is unknown. */
@@ -55,7 +61,7 @@ export interface RequestFacts {
 
 /** The part of a route: what all its requests share. */
 export interface StaticVariables {
-  /** Names and values in turn; ends the environment. */
+  /** Names and values in turn. */
   readonly pairs: readonly string[];
   /** Whether the script gets HTTP_AUTHORIZATION. */
   readonly passAuthorization: boolean;
@@ -78,18 +84,35 @@ export function staticVariables(
   return { pairs: [...all].flat(), passAuthorization };
 }
 
-/**
- * Builds a script's environment: names and values in turn, each name once.
- *
- * @throws {HttpError} 400: a value that is no UTF-8, since no other bytes can be passed on unchanged.
- */
-export function buildVariables(shared: StaticVariables, facts: RequestFacts): string[] {
-  const { head, target, peer, site } = facts;
-  const out: string[] = [
+/** What all requests of a script share, names and values in turn. */
+export function scriptVariables(shared: StaticVariables, { site, file, name }: ScriptFacts): string[] {
+  return [
     "GATEWAY_INTERFACE",
     "CGI/1.1",
     "SERVER_SOFTWARE",
     SERVER_SOFTWARE,
+    "DOCUMENT_ROOT",
+    site.root,
+    "SCRIPT_NAME",
+    name,
+    "SCRIPT_FILENAME",
+    file,
+    // php-cgi refuses to run without it, as a guard against being asked for directly.
+    "REDIRECT_STATUS",
+    "200",
+    ...shared.pairs,
+  ];
+}
+
+/**
+ * What a request adds to the variables of its script: names and values in turn, each name once, and none of the script's.
+ *
+ * @param passAuthorization Whether there is an HTTP_AUTHORIZATION.
+ * @throws {HttpError} 400: a value that is no UTF-8, since no other bytes can be passed on unchanged.
+ */
+export function requestVariables(facts: RequestFacts, passAuthorization: boolean): string[] {
+  const { head, target, peer, site } = facts;
+  const out: string[] = [
     "SERVER_PROTOCOL",
     head.minor === 1 ? "HTTP/1.1" : "HTTP/1.0",
     "SERVER_NAME",
@@ -106,12 +129,6 @@ export function buildVariables(shared: StaticVariables, facts: RequestFacts): st
     requestUri(head.target),
     "QUERY_STRING",
     target.query ?? "",
-    "DOCUMENT_ROOT",
-    site.root,
-    "SCRIPT_NAME",
-    facts.name,
-    "SCRIPT_FILENAME",
-    facts.file,
     "PATH_INFO",
     facts.pathInfo,
   ];
@@ -129,10 +146,7 @@ export function buildVariables(shared: StaticVariables, facts: RequestFacts): st
   // After a local redirect the content is gone, and its type with it (RFC 3875, 6.2.2).
   const contentType = facts.method === head.method ? head.fields.get("content-type") : null;
   if (contentType !== null) out.push("CONTENT_TYPE", decode(contentType, "Content-Type"));
-  // php-cgi refuses to run without it, as a guard against being asked for directly.
-  out.push("REDIRECT_STATUS", "200");
-  pushFields(out, facts, shared.passAuthorization);
-  for (const part of shared.pairs) out.push(part);
+  pushFields(out, facts, passAuthorization);
   return out;
 }
 
@@ -166,10 +180,12 @@ function decodeWord(part: string): string | null {
 /**
  * Refuses what the system would not take.
  *
+ * @param besideBytes What there is beside these, as this function has counted it.
+ * @returns How much of the system's room all of it takes, in bytes.
  * @throws {HttpError} 431: one string is over 128 KiB, or all together are too long.
  */
-export function assertFits(env: readonly string[], args: readonly string[]): void {
-  let total = 0;
+export function assertFits(env: readonly string[], args: readonly string[], besideBytes = 0): number {
+  let total = besideBytes;
   for (let i = 0; i < env.length; i += 2) {
     total += stringBytes(env[i].length + 1 + env[i + 1].length, () => `${env[i]}=${env[i + 1]}`);
   }
@@ -180,6 +196,7 @@ export function assertFits(env: readonly string[], args: readonly string[]): voi
       `environment and arguments of ${total} bytes are more than a program can be given`,
     );
   }
+  return total;
 }
 
 /** A string's share: its bytes with NUL and pointer. Only what may come near a bound is counted exactly. */

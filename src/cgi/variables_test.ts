@@ -9,8 +9,10 @@ import { HttpError } from "../http/error.ts";
 import { anExchange, type ExchangeOptions, THE_SITE } from "./exchange_fixture.ts";
 import {
   assertFits,
-  buildVariables,
   type RequestFacts,
+  requestVariables,
+  type ScriptFacts,
+  scriptVariables,
   searchArguments,
   staticVariables,
 } from "./variables.ts";
@@ -18,24 +20,25 @@ import {
 const SHARED = staticVariables({}, {}, "/home/www", false);
 
 interface Options
-  extends ExchangeOptions, Partial<Pick<RequestFacts, "pathInfo" | "contentLength" | "name">> {
+  extends
+    ExchangeOptions,
+    Partial<Pick<RequestFacts, "pathInfo" | "contentLength">>,
+    Partial<Pick<ScriptFacts, "name">> {
   shared?: ReturnType<typeof staticVariables>;
 }
 
 function variables(options: Options = {}): Record<string, string> {
   const exchange = anExchange(options);
-  const pairs = buildVariables(options.shared ?? SHARED, {
-    head: exchange.head,
-    method: exchange.method,
-    target: exchange.target,
-    site: exchange.site,
-    peer: exchange.peer,
-    user: exchange.user,
-    file: "/srv/cgi-bin/a.py",
-    name: options.name ?? "/cgi-bin/a.py",
-    pathInfo: options.pathInfo ?? "",
-    contentLength: options.contentLength ?? null,
-  });
+  const shared = options.shared ?? SHARED;
+  const { head, method, target, site, peer, user } = exchange;
+  const { name = "/cgi-bin/a.py", pathInfo = "", contentLength = null } = options;
+  const pairs = [
+    ...scriptVariables(shared, { site, file: "/srv/cgi-bin/a.py", name }),
+    ...requestVariables(
+      { head, method, target, site, peer, user, pathInfo, contentLength },
+      shared.passAuthorization,
+    ),
+  ];
   const names = pairs.filter((_, i) => i % 2 === 0);
   assertEquals(new Set(names).size, names.length, "each name once");
   return Object.fromEntries(names.map((name, i) => [name, pairs[2 * i + 1]]));
@@ -53,7 +56,7 @@ function test(name: string, fn: () => void): void {
   Deno.test({ name, permissions: "none", fn });
 }
 
-test("buildVariables() gives exactly the meta-variables of a plain request", () => {
+test("requestVariables() gives exactly the meta-variables of a plain request", () => {
   assertEquals(variables({ target: "/cgi-bin/a.py?x=1&y=%20", fields: [["Host", "Example.org:8080"]] }), {
     GATEWAY_INTERFACE: "CGI/1.1",
     SERVER_SOFTWARE: "Pollux/0.1",
@@ -78,31 +81,31 @@ test("buildVariables() gives exactly the meta-variables of a plain request", () 
   });
 });
 
-test("buildVariables() sets QUERY_STRING without a query too", () => {
+test("requestVariables() sets QUERY_STRING without a query too", () => {
   assertEquals(variables({ target: "/a" }).QUERY_STRING, "");
   assertEquals(variables({ target: "/a?" }).QUERY_STRING, "");
 });
 
-test("buildVariables() sets PATH_TRANSLATED only with a PATH_INFO", () => {
+test("requestVariables() sets PATH_TRANSLATED only with a PATH_INFO", () => {
   assertEquals(variables().PATH_TRANSLATED, undefined);
   assertEquals(variables({ pathInfo: "/é/b%2Fc" }).PATH_TRANSLATED, "/srv/static/é/b%2Fc");
   assertEquals(variables({ pathInfo: "/a", site: { ...THE_SITE, root: "/" } }).PATH_TRANSLATED, "/a");
 });
 
-test("buildVariables() takes CONTENT_LENGTH as given, a zero too", () => {
+test("requestVariables() takes CONTENT_LENGTH as given, a zero too", () => {
   assertEquals(variables({ contentLength: 0 }).CONTENT_LENGTH, "0");
   assertEquals(variables({ contentLength: 12 }).CONTENT_LENGTH, "12");
   assertEquals(variables().CONTENT_LENGTH, undefined);
 });
 
-test("buildVariables() sets CONTENT_TYPE from the field, but not after a local redirect", () => {
+test("requestVariables() sets CONTENT_TYPE from the field, but not after a local redirect", () => {
   const fields: [string, string][] = [["content-type", "text/plain; a=\xc3\xa9"]];
   assertEquals(variables({ method: "POST", fields }).CONTENT_TYPE, "text/plain; a=é");
   assertEquals(variables({ method: "POST", redirected: true, fields }).CONTENT_TYPE, undefined);
   assertEquals(variables({ method: "POST", redirected: true, fields }).REQUEST_METHOD, "GET");
 });
 
-test("buildVariables() gives SERVER_NAME without port, in any spelling of Host", () => {
+test("requestVariables() gives SERVER_NAME without port, in any spelling of Host", () => {
   for (
     const [host, name] of [
       ["a.b", "a.b"],
@@ -115,7 +118,7 @@ test("buildVariables() gives SERVER_NAME without port, in any spelling of Host",
   ) assertEquals(variables({ fields: [["Host", host]] }).SERVER_NAME, name);
 });
 
-test("buildVariables() gives SERVER_NAME without Host from the socket or the site", () => {
+test("requestVariables() gives SERVER_NAME without Host from the socket or the site", () => {
   assertEquals(variables({ minor: 0, fields: [] }).SERVER_NAME, "127.0.0.1");
   assertEquals(variables({ fields: [], peer: { localAddress: "::1" } }).SERVER_NAME, "[::1]");
   const site = { ...THE_SITE, hosts: ["*.x.org", "x.org"] };
@@ -123,7 +126,7 @@ test("buildVariables() gives SERVER_NAME without Host from the socket or the sit
   assertEquals(variables({ fields: [], peer: { localAddress: "", localPort: 0 } }).SERVER_PORT, "80");
 });
 
-test("buildVariables() prefers a trusted proxy's host, then the absolute-form's", () => {
+test("requestVariables() prefers a trusted proxy's host, then the absolute-form's", () => {
   const fields: [string, string][] = [["Host", "host"]];
   assertEquals(variables({ fields, target: "http://auth:1/a?b" }).SERVER_NAME, "auth");
   assertEquals(
@@ -132,13 +135,13 @@ test("buildVariables() prefers a trusted proxy's host, then the absolute-form's"
   );
 });
 
-test("buildVariables() gives REQUEST_URI in origin-form", () => {
+test("requestVariables() gives REQUEST_URI in origin-form", () => {
   assertEquals(variables({ target: "http://h:1/a%20b?c" }).REQUEST_URI, "/a%20b?c");
   assertEquals(variables({ target: "http://h" }).REQUEST_URI, "/");
   assertEquals(variables({ target: "http://h?x" }).REQUEST_URI, "/?x");
 });
 
-test("buildVariables() says HTTPS and AUTH_TYPE only where they are so", () => {
+test("requestVariables() says HTTPS and AUTH_TYPE only where they are so", () => {
   const plain = variables();
   assertEquals([plain.HTTPS, plain.AUTH_TYPE, plain.REMOTE_USER], [undefined, undefined, undefined]);
   const secure = variables({ peer: { scheme: "https" }, user: "ann" });
@@ -150,12 +153,12 @@ test("buildVariables() says HTTPS and AUTH_TYPE only where they are so", () => {
   ]);
 });
 
-test("buildVariables() leaves REMOTE_PORT out where it is unknown", () => {
+test("requestVariables() leaves REMOTE_PORT out where it is unknown", () => {
   assertEquals(variables({ peer: { address: "", port: 0 } }).REMOTE_PORT, undefined);
   assertEquals(variables({ peer: { address: "", port: 0 } }).REMOTE_ADDR, "");
 });
 
-test("buildVariables() joins the lines of one name, Cookie with a semicolon", () => {
+test("requestVariables() joins the lines of one name, Cookie with a semicolon", () => {
   assertEquals(
     fieldVariables([["X-A", "1"], ["Cookie", "a=1"], ["x-a", "2"], ["COOKIE", "b=2"], ["X-A", ""]]),
     {
@@ -165,7 +168,7 @@ test("buildVariables() joins the lines of one name, Cookie with a semicolon", ()
   );
 });
 
-test("buildVariables() drops Proxy, hop-by-hop fields and those with variables of their own", () => {
+test("requestVariables() drops Proxy, hop-by-hop fields and those with variables of their own", () => {
   assertEquals(
     fieldVariables([
       ["Proxy", "http://evil"],
@@ -189,7 +192,7 @@ test("buildVariables() drops Proxy, hop-by-hop fields and those with variables o
   );
 });
 
-test("buildVariables() drops names that are ambiguous as variables", () => {
+test("requestVariables() drops names that are ambiguous as variables", () => {
   assertEquals(
     fieldVariables([["X_A", "bad"], ["X.B", "bad"], ["X!", "bad"], ["X-Forwarded_For", "bad"], [
       "X-Forwarded-For",
@@ -199,12 +202,12 @@ test("buildVariables() drops names that are ambiguous as variables", () => {
   );
 });
 
-test("buildVariables() gives HTTP_AUTHORIZATION only where the route passes it", () => {
+test("requestVariables() gives HTTP_AUTHORIZATION only where the route passes it", () => {
   assertEquals(fieldVariables([["Authorization", "Basic x"]]), {});
   assertEquals(fieldVariables([["Authorization", "Basic x"]], true), { HTTP_AUTHORIZATION: "Basic x" });
 });
 
-test("buildVariables() decodes UTF-8 values and refuses other bytes", () => {
+test("requestVariables() decodes UTF-8 values and refuses other bytes", () => {
   assertEquals(fieldVariables([["X", "\xc3\xa9\xf0\x9f\x98\x80"]]), { HTTP_X: "é😀" });
   assertEquals(fieldVariables([["X", "\xef\xbb\xbfa"]]), { HTTP_X: "\ufeffa" });
   for (const value of ["\xe9", "\xc3", "\xed\xa0\x80", "a\xff"]) {

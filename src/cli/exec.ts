@@ -8,7 +8,7 @@
 import { Changes } from "../cache/changes.ts";
 import { startProcess } from "../cgi/process.ts";
 import { resolvePrograms } from "../cgi/programs.ts";
-import type { ScriptRun, ScriptSpec } from "../cgi/run.ts";
+import { environmentOf, type ScriptRun, type ScriptSpec } from "../cgi/run.ts";
 import { TAIL_BYTES } from "../cgi/stderr.ts";
 import type { Config } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
@@ -197,9 +197,8 @@ class Execution {
     const trees = new Trees(log);
     const start = (spec: ScriptSpec): ScriptRun => {
       if (this.#showsVariables) {
-        for (let at = 0; at < spec.env.length; at += 2) {
-          this.#terminal.out(`${spec.env[at]}=${spec.env[at + 1]}`);
-        }
+        const env = environmentOf(spec);
+        for (let at = 0; at < env.length; at += 2) this.#terminal.out(`${env[at]}=${env[at + 1]}`);
         throw new VariablesOnly();
       }
       const run = startProcess(spec, {

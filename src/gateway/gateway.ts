@@ -8,7 +8,7 @@ import { type AnswerHandling, type AnswerRoute, type AnswerServices, ScriptAnswe
 import { announcedLength, withSlash } from "../cgi/handler.ts";
 import type { SecretFiles } from "../cgi/script.ts";
 import { type Content, spool } from "../cgi/spool.ts";
-import { buildVariables, type StaticVariables } from "../cgi/variables.ts";
+import { requestVariables, scriptVariables, type StaticVariables } from "../cgi/variables.ts";
 import type { GatewayHandlerConfig, Route } from "../config/config.ts";
 import type { Exchange, Handler, Outcome, RequestBody } from "../handlers/handler.ts";
 import { HttpError } from "../http/error.ts";
@@ -93,19 +93,22 @@ class Gateway {
     const { file, name, pathInfo } = located;
     exchange.notes.script = file;
     const announced = announcedLength(exchange);
-    const variables = buildVariables(this.#shared, {
+    // An application may live on a disk of its own, where the site's root means nothing.
+    const itsSite = { ...site, root: this.#config.root };
+    const facts = {
       head: exchange.head,
       method,
       target,
-      // An application may live on a disk of its own, where the site's root means nothing.
-      site: { ...site, root: this.#config.root },
+      site: itsSite,
       peer: exchange.peer,
       user: exchange.user,
-      file,
-      name,
       pathInfo,
       contentLength: announced,
-    });
+    };
+    const variables = [
+      ...scriptVariables(this.#shared, { site: itsSite, file, name }),
+      ...requestVariables(facts, this.#shared.passAuthorization),
+    ];
     exchange.delegate();
     const content = exchange.body.length === 0 ? null : await this.#content(exchange.body);
     if (exchange.signal.aborted) {

@@ -12,6 +12,7 @@ import { giveBuffer, isInBuffer, isShared, type LentBytes, spareBuffer, takeBuff
 import {
   type EndReason,
   type ScriptExit,
+  type ScriptPlan,
   type ScriptRun,
   type Scripts,
   type ScriptSpec,
@@ -28,6 +29,8 @@ const MESSAGE_BYTES = 512;
 const REPORT_BYTES = 64 * 1024;
 /** So many pieces of one direction go by messages before a ring is made for it. */
 export const MESSAGES_MAX = 4;
+/** So many plans are kept by a script loop for each network loop. */
+export const PLANS_MAX = 256;
 /** What a run that never started, or was lost, ended with. */
 const NO_EXIT: ScriptExit = { code: -1, signal: null };
 
@@ -61,7 +64,7 @@ export class BridgedScripts implements Scripts {
     const id = ++this.#lastId;
     const run = new BridgedRun(id, this.#way, this.#now, () => this.#runs.delete(id));
     this.#runs.set(id, run);
-    this.#way.send({ kind: "start", id, spec });
+    this.#way.start(id, spec);
     return run;
   }
 
@@ -92,6 +95,10 @@ export class BridgedScripts implements Scripts {
 class Way {
   #port: MessagePort | null = null;
   #waiting: { message: ToBridge; transfer: Transferable[] }[] = [];
+  /** Plans that are kept over there, each at its place. */
+  readonly #plans: ScriptPlan[] = [];
+  readonly #places = new WeakMap<ScriptPlan, number>();
+  #nextPlace = 0;
 
   get isConnected(): boolean {
     return this.#port !== null;
@@ -100,6 +107,20 @@ class Way {
   connect(port: MessagePort): void {
     this.#port = port;
     for (const { message, transfer } of this.#waiting.splice(0)) port.postMessage(message, transfer);
+  }
+
+  /** Asks for a script. Its plan goes with the first request, and again after its place was given to another. */
+  start(id: number, { plan, request }: ScriptSpec): void {
+    const known = this.#places.get(plan);
+    if (known !== undefined && this.#plans[known] === plan) {
+      this.send({ kind: "start", id, at: known, plan: null, request });
+      return;
+    }
+    const at = this.#nextPlace;
+    this.#nextPlace = (at + 1) % PLANS_MAX;
+    this.#plans[at] = plan;
+    this.#places.set(plan, at);
+    this.send({ kind: "start", id, at, plan, request });
   }
 
   send(message: ToBridge, transfer: Transferable[] = []): void {

@@ -1,41 +1,50 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type ScriptSpec, StartError } from "../cgi/run.ts";
 import type { FromBridge, ToBridge } from "../supervisor/messages.ts";
-import { BridgedScripts, MESSAGES_MAX, WINDOW_BYTES, windowCost } from "./bridge.ts";
+import { BridgedScripts, MESSAGES_MAX, PLANS_MAX, WINDOW_BYTES, windowCost } from "./bridge.ts";
 import { RING_BYTES, ringMemory, RingReader, RingWriter } from "./ring.ts";
 
 const SPEC: ScriptSpec = {
-  routeId: 0,
-  script: "/s",
-  url: "/s",
-  requestId: "r",
-  program: "/bin/true",
-  args: [],
-  env: [],
-  cwd: "/",
-  hasInput: true,
-  client: "192.0.2.1",
-  killGraceMs: 0,
-  warm: null,
+  plan: {
+    routeId: 0,
+    script: "/s",
+    program: "/bin/true",
+    args: [],
+    env: {},
+    cwd: "/",
+    killGraceMs: 0,
+    warm: null,
+  },
+  request: { url: "/s", requestId: "r", args: [], env: [], hasInput: true, client: "192.0.2.1" },
 };
 
 /** The script loop's end, played by a test. */
 class FarEnd implements Disposable {
   readonly scripts: BridgedScripts;
   wanted = 0;
-  readonly #port: MessagePort;
+  #port: MessagePort;
   readonly #received: ToBridge[] = [];
   #wake: (() => void) | null = null;
 
   constructor() {
-    const { port1, port2 } = new MessageChannel();
     this.scripts = new BridgedScripts(() => 42, () => this.wanted++);
+    this.#port = this.#connect();
+  }
+
+  /** Another script loop takes over. */
+  startAnew(): void {
+    this.#port.close();
+    this.#port = this.#connect();
+  }
+
+  #connect(): MessagePort {
+    const { port1, port2 } = new MessageChannel();
     this.scripts.connect(port1);
-    this.#port = port2;
     port2.onmessage = ({ data }: MessageEvent<ToBridge>) => {
       this.#received.push(data);
       this.#wake?.();
     };
+    return port2;
   }
 
   send(message: FromBridge): void {
@@ -91,6 +100,27 @@ Deno.test("a bridged run tells when it began, how long its output was kept back,
   assertEquals((await run.read())?.length, 3);
   assert(run.isAtEnd);
   assertEquals(await run.read(), null);
+});
+
+Deno.test("a plan is sent once, and again when its place was given to another or another script loop is there", async () => {
+  using far = new FarEnd();
+  const other = (): ScriptSpec => ({ ...SPEC, plan: { ...SPEC.plan } });
+  const started = async (spec: ScriptSpec): Promise<[number, boolean]> => {
+    far.scripts.start(spec).end("abandoned");
+    const start = await far.next();
+    assert(start.kind === "start");
+    assertEquals((await far.next()).kind, "end");
+    return [start.at, start.plan !== null];
+  };
+  assertEquals(await started(SPEC), [0, true]);
+  assertEquals(await started(SPEC), [0, false]);
+  for (let at = 1; at < PLANS_MAX; at++) assertEquals(await started(other()), [at, true]);
+  assertEquals(await started(SPEC), [0, false]);
+  assertEquals(await started(other()), [0, true]);
+  assertEquals(await started(SPEC), [1, true]);
+  assertEquals(await started(SPEC), [1, false]);
+  far.startAnew();
+  assertEquals(await started(SPEC), [0, true]);
 });
 
 Deno.test("a writer that fills the window waits until the script has taken something", async () => {

@@ -13,6 +13,7 @@ import {
   type EndReason,
   type LocalRun,
   type ScriptExit,
+  type ScriptPlan,
   type ScriptSpec,
   StartError,
   type StartFailure,
@@ -137,6 +138,7 @@ class ScriptLoop {
     for (const run of [...this.#bridged.get(loop)?.values() ?? []]) run.end("abandoned");
     const runs = new Map<number, HostedRun>();
     this.#bridged.set(loop, runs);
+    const plans: ScriptPlan[] = [];
     const outbox = new Outbox(port);
     port.onmessage = (event: MessageEvent<ToBridge>) => {
       const message = event.data;
@@ -144,14 +146,16 @@ class ScriptLoop {
         runs.get(message.id)?.receive(message);
         return;
       }
-      const run = new HostedRun(message, outbox, {
+      if (message.plan !== null) plans[message.at] = message.plan;
+      const spec = { plan: plans[message.at], request: message.request };
+      const run = new HostedRun(message.id, spec, outbox, {
         places: this.#places,
         metrics: this.#metrics,
-        route: this.#routes.get(message.spec.routeId) ?? NO_ROUTE,
+        route: this.#routes.get(spec.plan.routeId) ?? NO_ROUTE,
         start: (spec) =>
           this.#scripts.start(spec, {
             trees: this.#trees,
-            onStderr: (line, pid) => this.#log.log("warn", `${spec.script}[${pid}]: ${line}`),
+            onStderr: (line, pid) => this.#log.log("warn", `${spec.plan.script}[${pid}]: ${line}`),
             stderrTailBytes: this.#isDev ? DEV_TAIL_BYTES : TAIL_BYTES,
             now: () => this.#clock.now(),
           }),
@@ -329,9 +333,9 @@ class HostedRun {
   /** Why it is ended before its time. */
   #reason: EndReason | null = null;
 
-  constructor(message: Extract<ToBridge, { kind: "start" }>, outbox: Outbox, host: RunHost) {
-    this.spec = message.spec;
-    this.#id = message.id;
+  constructor(id: number, spec: ScriptSpec, outbox: Outbox, host: RunHost) {
+    this.spec = spec;
+    this.#id = id;
     this.#mail = new Mail(outbox);
     this.#host = host;
   }
@@ -339,8 +343,8 @@ class HostedRun {
   /** Asks for a place. */
   apply(): void {
     this.#ticket = this.#host.places.request({
-      routeId: this.spec.routeId,
-      client: this.spec.client,
+      routeId: this.spec.plan.routeId,
+      client: this.spec.request.client,
       granted: () => this.#start(),
       refused: (kind, retryAfterSeconds) => {
         this.#host.metrics.scriptNotStarted(kind);
@@ -365,10 +369,10 @@ class HostedRun {
   /** What the status page is told of it; null: it has no process. */
   tell(): RunningScript | null {
     if (this.#pid === 0) return null;
-    const { script, url, requestId } = this.spec;
+    const { plan, request: { url, requestId } } = this.spec;
     return {
       pid: this.#pid,
-      script,
+      script: plan.script,
       route: this.route.path,
       url: withoutQuery(url),
       requestId,
@@ -443,7 +447,7 @@ class HostedRun {
           return { kind: "started", id: this.#id, pid, agoMs } as const;
         };
         // Input waits for it; without input only the clock does.
-        if (this.spec.hasInput) this.#post(tell());
+        if (this.spec.request.hasInput) this.#post(tell());
         else this.#postWithin(TELL_START_MS, tell);
       },
       (error) => {

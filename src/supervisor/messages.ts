@@ -9,7 +9,7 @@
 
 import type { Config } from "../config/config.ts";
 import type { Programs } from "../cgi/programs.ts";
-import type { EndReason, ScriptSpec, StartFailure } from "../cgi/run.ts";
+import type { EndReason, ScriptPlan, ScriptRequest, StartFailure } from "../cgi/run.ts";
 import type { RecentError, ScriptsStatus, ServerStatus } from "../observe/status.ts";
 
 /** What every loop gets first. */
@@ -198,7 +198,14 @@ export interface LogMessage {
 
 /** Network loop to script loop, over the bridge. `id` is the network loop's own count. */
 export type ToBridge =
-  | { readonly kind: "start"; readonly id: number; readonly spec: ScriptSpec }
+  /** `at`: where the plan is kept over there; `plan`: itself, where it is not kept yet. */
+  | {
+    readonly kind: "start";
+    readonly id: number;
+    readonly at: number;
+    readonly plan: ScriptPlan | null;
+    readonly request: ScriptRequest;
+  }
   | { readonly kind: "input"; readonly id: number; readonly bytes: Uint8Array<ArrayBuffer> }
   /** What further input comes through, as of `loop/ring.ts`. */
   | { readonly kind: "inputRing"; readonly id: number; readonly memory: SharedArrayBuffer }

@@ -149,7 +149,7 @@ export class ForkServer {
     const order = new Order(this.#host, (pid, output, first, input) => {
       const child = new WarmChild(pid, output, first, input);
       this.#children.set(pid, child);
-      this.#scripts.set(pid, spec.script);
+      this.#scripts.set(pid, spec.plan.script);
       const early = this.#early.get(pid) ?? [];
       this.#early.delete(pid);
       for (const message of early) this.#take(message);
@@ -158,8 +158,8 @@ export class ForkServer {
     });
     const child = order.run(
       this.#ready.promise,
-      (token) => encodeJob(spec, this.#spec.program, args, token),
-      spec.hasInput,
+      (token) => encodeJob(spec, this.#spec.program, [...args, ...spec.request.args], token),
+      spec.request.hasInput,
     );
     this.#orders++;
     child.then(() => this.#settled(order), () => this.#settled(order));

@@ -53,18 +53,17 @@ async function withServer(more: (folder: string) => Partial<WarmServer>, test: (
   const script = (text: string): ScriptSpec => {
     Deno.writeTextFileSync(`${folder}/script`, text);
     return {
-      routeId: 0,
-      script: `${folder}/script`,
-      url: "/script",
-      requestId: "1",
-      program: spec.program,
-      args: [`${folder}/script`],
-      env: [],
-      cwd: folder,
-      hasInput: false,
-      client: "",
-      killGraceMs: 0,
-      warm: null,
+      plan: {
+        routeId: 0,
+        script: `${folder}/script`,
+        program: spec.program,
+        args: [`${folder}/script`],
+        env: {},
+        cwd: folder,
+        killGraceMs: 0,
+        warm: null,
+      },
+      request: { url: "/script", requestId: "1", args: [], env: [], hasInput: false, client: "" },
     };
   };
   try {

@@ -8,7 +8,7 @@
  */
 
 import { treeMarks } from "../cgi/process.ts";
-import type { ScriptSpec, WarmServer } from "../cgi/run.ts";
+import { environmentOf, type ScriptSpec, type WarmServer } from "../cgi/run.ts";
 
 const encoder = new TextEncoder();
 
@@ -50,17 +50,18 @@ export function encodeJob(
   token: string,
 ): Uint8Array<ArrayBuffer> {
   // As the lines of an environment stand in memory, with NUL between them: other bytes in these fields there are none.
-  const marks = treeMarks(spec.env);
+  const { plan, request } = spec;
+  const marks = treeMarks(request.env);
   return encodeFields([
     token,
     program,
-    spec.script,
-    spec.cwd,
+    plan.script,
+    plan.cwd,
     String(marks.length),
     ...marks,
     String(args.length),
     ...args,
-    ...spec.env,
+    ...environmentOf(spec),
   ]);
 }
 

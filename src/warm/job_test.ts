@@ -8,19 +8,20 @@ import { assertEquals } from "@std/assert";
 import type { ScriptSpec, WarmServer } from "../cgi/run.ts";
 import { encodeFields, encodeJob, serverFields } from "./job.ts";
 
+const ENV = ["REQUEST_METHOD", "GET", "QUERY_STRING", ""];
+
 const SPEC: ScriptSpec = {
-  routeId: 0,
-  script: "/s/a.py",
-  url: "/a.py",
-  requestId: "1",
-  program: "/usr/bin/python3",
-  args: ["/s/a.py"],
-  env: ["REQUEST_METHOD", "GET", "QUERY_STRING", ""],
-  cwd: "/s",
-  hasInput: false,
-  client: "",
-  killGraceMs: 0,
-  warm: null,
+  plan: {
+    routeId: 0,
+    script: "/s/a.py",
+    program: "/usr/bin/python3",
+    args: ["/s/a.py"],
+    env: { SCRIPT_NAME: "/a.py" },
+    cwd: "/s",
+    killGraceMs: 0,
+    warm: null,
+  },
+  request: { url: "/a.py", requestId: "1", args: [], env: ENV, hasInput: false, client: "" },
 };
 
 /** What the reading side makes of it. */
@@ -39,16 +40,17 @@ Deno.test("encodeFields tells the length of what follows in bytes", () => {
 Deno.test("encodeJob tells a request with its arguments, empty ones too, and its environment", () => {
   assertEquals(fieldsOf(encodeJob(SPEC, "/usr/bin/python3", ["a b", ""], "")), [
     ...["", "/usr/bin/python3", "/s/a.py", "/s", "0", "2", "a b", ""],
-    ...SPEC.env,
+    ...["SCRIPT_NAME", "/a.py", ...ENV],
   ]);
 });
 
 Deno.test("encodeJob tells by what a request is known where that is enough to tell it from others", () => {
   const marks = ["REMOTE_ADDR=::1", "REMOTE_PORT=2", "SERVER_PORT=80", "REQUEST_URI=/a.py"];
-  const env = [...marks.flatMap((line) => line.split("=")), ...SPEC.env];
-  assertEquals(fieldsOf(encodeJob({ ...SPEC, env }, "/usr/bin/python3", [], "token")), [
+  const env = [...marks.flatMap((line) => line.split("=")), ...ENV];
+  const spec = { ...SPEC, request: { ...SPEC.request, env } };
+  assertEquals(fieldsOf(encodeJob(spec, "/usr/bin/python3", [], "token")), [
     ...["token", "/usr/bin/python3", "/s/a.py", "/s", "4", ...marks, "0"],
-    ...env,
+    ...["SCRIPT_NAME", "/a.py", ...env],
   ]);
 });
 

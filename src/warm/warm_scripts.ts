@@ -53,9 +53,10 @@ export class WarmScripts {
 
   /** Starts a script as its specification says. Never throws. */
   start(spec: ScriptSpec, hooks: ProcessHooks): LocalRun {
-    const server = spec.warm === null ? null : this.#serverFor(spec.warm.server);
-    if (spec.warm === null || server === null || !server.isAwaited) return startProcess(spec, hooks);
-    return new WarmRun(spec, spec.warm, server, hooks);
+    const { warm } = spec.plan;
+    const server = warm === null ? null : this.#serverFor(warm.server);
+    if (warm === null || server === null || !server.isAwaited) return startProcess(spec, hooks);
+    return new WarmRun(spec, warm, server, hooks);
   }
 
   /** Lets all servers end with their last script; those who are wanted again are started anew. */
