@@ -19,6 +19,7 @@ import {
   StartError,
 } from "../cgi/run.ts";
 import type { FromBridge, ToBridge } from "../supervisor/messages.ts";
+import { Slots } from "../slots.ts";
 import { ringMemory, RingReader, RingWriter } from "./ring.ts";
 
 /** Bytes of one direction of one run that may be under way and not yet consumed. */
@@ -43,9 +44,9 @@ export function windowCost(bytes: number): number {
 export class BridgedScripts implements Scripts {
   readonly #now: () => number;
   readonly #wanted: () => void;
-  readonly #runs = new Map<number, BridgedRun>();
+  readonly #runs = new Slots<BridgedRun>();
   #way = new Way();
-  #lastId = 0;
+  #isWanted = false;
 
   /**
    * Makes one end of a bridge; what is sent before `connect` waits.
@@ -60,11 +61,10 @@ export class BridgedScripts implements Scripts {
 
   /** Takes a place in the queue and starts the script as soon as there is one free. */
   start(spec: ScriptSpec): ScriptRun {
-    if (this.#lastId === 0) this.#wanted();
-    const id = ++this.#lastId;
-    const run = new BridgedRun(id, this.#way, this.#now, () => this.#runs.delete(id));
-    this.#runs.set(id, run);
-    this.#way.start(id, spec);
+    if (!this.#isWanted) this.#wanted();
+    this.#isWanted = true;
+    const run = this.#runs.add((id) => new BridgedRun(id, this.#way, this.#now, () => this.#runs.remove(id)));
+    this.#way.start(run.id, spec);
     return run;
   }
 
@@ -80,9 +80,7 @@ export class BridgedScripts implements Scripts {
     this.#way.close();
     this.#way = new Way();
     this.#way.connect(port);
-    const lost = [...this.#runs.values()];
-    this.#runs.clear();
-    for (const run of lost) run.lose();
+    for (const run of this.#runs.all()) run.lose();
   }
 
   /** Closes the bridge. */
@@ -141,7 +139,7 @@ class BridgedRun implements ScriptRun {
   readonly started: Promise<number>;
   readonly ended: Promise<ScriptExit>;
 
-  readonly #id: number;
+  readonly id: number;
   readonly #way: Way;
   readonly #now: () => number;
   readonly #forget: () => void;
@@ -152,6 +150,8 @@ class BridgedRun implements ScriptRun {
   #isOutputEnded = false;
   #isOutputDropped = false;
   #isLost = false;
+  /** Its number may be another's. */
+  #isOver = false;
   #consumedBytes = 0;
   /** Buffers that came with output and have not been replaced over there. */
   #owedBuffers = 0;
@@ -168,7 +168,7 @@ class BridgedRun implements ScriptRun {
   #isLending = false;
 
   constructor(id: number, way: Way, now: () => number, forget: () => void) {
-    this.#id = id;
+    this.id = id;
     this.#way = way;
     this.#now = now;
     this.#forget = forget;
@@ -185,7 +185,7 @@ class BridgedRun implements ScriptRun {
     if (this.#isInputClosed) return Promise.resolve(false);
     if (this.#inputMessages++ >= MESSAGES_MAX) return this.#writeToRing(bytes);
     this.#inFlightBytes += windowCost(bytes.length);
-    this.#send({ kind: "input", id: this.#id, bytes }, [bytes.buffer]);
+    this.#send({ kind: "input", id: this.id, bytes }, [bytes.buffer]);
     if (this.#inFlightBytes < WINDOW_BYTES) return Promise.resolve(true);
     this.#writer ??= Promise.withResolvers();
     return this.#writer.promise;
@@ -195,14 +195,14 @@ class BridgedRun implements ScriptRun {
     if (this.#isInputClosed) return;
     this.#isInputClosed = true;
     this.#inputRing?.close();
-    this.#send({ kind: "inputEnd", id: this.#id });
+    this.#send({ kind: "inputEnd", id: this.id });
   }
 
   async #writeToRing(bytes: Uint8Array<ArrayBuffer>): Promise<boolean> {
     if (this.#inputRing === null) {
       const memory = ringMemory();
       this.#inputRing = new RingWriter(memory);
-      this.#send({ kind: "inputRing", id: this.#id, memory });
+      this.#send({ kind: "inputRing", id: this.id, memory });
     }
     const isWritten = await this.#inputRing.write(bytes);
     giveBuffer(bytes);
@@ -273,7 +273,7 @@ class BridgedRun implements ScriptRun {
     this.#dropRing();
     this.#closeWriter();
     this.#finishOutput();
-    this.#send({ kind: "end", id: this.#id, reason });
+    this.#send({ kind: "end", id: this.id, reason });
   }
 
   /** Takes one message from the script loop. */
@@ -338,8 +338,10 @@ class BridgedRun implements ScriptRun {
   }
 
   #finish(exit: ScriptExit): void {
+    if (this.#isOver) return;
     this.#finishOutput();
     this.#closeWriter();
+    this.#isOver = true;
     this.#forget();
     this.#ending.resolve(exit);
   }
@@ -378,11 +380,11 @@ class BridgedRun implements ScriptRun {
     for (let spare; this.#owedBuffers > 0 && (spare = spareBuffer()) !== null; this.#owedBuffers--) {
       spares.push(spare);
     }
-    if (spares.length === 0) this.#send({ kind: "consumed", id: this.#id, bytes });
-    else this.#send({ kind: "consumed", id: this.#id, bytes, spares }, spares.map(({ buffer }) => buffer));
+    if (spares.length === 0) this.#send({ kind: "consumed", id: this.id, bytes });
+    else this.#send({ kind: "consumed", id: this.id, bytes, spares }, spares.map(({ buffer }) => buffer));
   }
 
   #send(message: ToBridge, transfer: Transferable[] = []): void {
-    this.#way.send(message, transfer);
+    if (!this.#isOver) this.#way.send(message, transfer);
   }
 }

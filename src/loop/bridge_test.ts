@@ -123,6 +123,20 @@ Deno.test("a plan is sent once, and again when its place was given to another or
   assertEquals(await started(SPEC), [0, true]);
 });
 
+Deno.test("a run whose number is another's has nothing more to say", async () => {
+  using far = new FarEnd();
+  const first = far.scripts.start(SPEC);
+  assertEquals((await far.next()).id, 1);
+  far.send({ kind: "failed", id: 1, failure: { kind: "noRoom", message: "", retryAfterSeconds: 1 } });
+  await first.ended;
+  const second = far.scripts.start(SPEC);
+  first.end("abandoned");
+  second.closeInput();
+  assertEquals((await far.next()).kind, "start");
+  assertEquals(await far.next(), { kind: "inputEnd", id: 1 });
+  second.end("abandoned");
+});
+
 Deno.test("a writer that fills the window waits until the script has taken something", async () => {
   using far = new FarEnd();
   const run = far.scripts.start(SPEC);

@@ -8,6 +8,7 @@
  */
 
 import { giveBuffer, isInBuffer } from "../buffers.ts";
+import { Chain } from "../chain.ts";
 import { Places, type RoutePlaces, type Ticket } from "../cgi/places.ts";
 import {
   type EndReason,
@@ -73,9 +74,9 @@ class ScriptLoop {
   readonly #metrics: Metrics;
   readonly #trees = new RemoteTrees(post);
   readonly #scripts: WarmScripts;
-  readonly #runs = new Set<HostedRun>();
-  /** The runs of each network loop, by its number. */
-  readonly #bridged = new Map<number, Map<number, HostedRun>>();
+  readonly #runs = new Chain<HostedRun>();
+  /** The runs of each network loop, by its number; each in its place there. */
+  readonly #bridged = new Map<number, (HostedRun | null)[]>();
   #isStopping = false;
   #isDev: boolean;
 
@@ -135,15 +136,15 @@ class ScriptLoop {
 
   #serve(loop: number, port: MessagePort): void {
     // A second bridge of a loop is that of its successor: nobody is left whom the first one's scripts could answer.
-    for (const run of [...this.#bridged.get(loop)?.values() ?? []]) run.end("abandoned");
-    const runs = new Map<number, HostedRun>();
+    for (const run of this.#bridged.get(loop) ?? []) run?.end("abandoned");
+    const runs: (HostedRun | null)[] = [];
     this.#bridged.set(loop, runs);
     const plans: ScriptPlan[] = [];
     const outbox = new Outbox(port);
     port.onmessage = (event: MessageEvent<ToBridge>) => {
       const message = event.data;
       if (message.kind !== "start") {
-        runs.get(message.id)?.receive(message);
+        runs[message.id]?.receive(message);
         return;
       }
       if (message.plan !== null) plans[message.at] = message.plan;
@@ -161,13 +162,13 @@ class ScriptLoop {
           }),
         pids: this.#pids,
         over: () => {
-          runs.delete(message.id);
-          this.#runs.delete(run);
+          if (runs[message.id] === run) runs[message.id] = null;
+          this.#runs.remove(link);
           if (this.#isStopping) this.#reportDrained();
         },
       });
-      runs.set(message.id, run);
-      this.#runs.add(run);
+      runs[message.id] = run;
+      const link = this.#runs.add(run);
       if (this.#isStopping) run.end("shutdown");
       else run.apply();
     };
