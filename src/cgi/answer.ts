@@ -214,10 +214,11 @@ export class ScriptAnswer implements Deadline {
   }
 
   /** The next of its input. How long the client may take for it is bounded elsewhere, and the client's fault. */
-  async #next(content: Content): Promise<Bytes | null> {
+  async #next(content: Content): Promise<LentBytes | null> {
     this.#isStarved = true;
     try {
-      return await content.read();
+      const room = this.#run.room?.() ?? null;
+      return await (room === null ? content.read() : content.readInto?.(room) ?? content.read());
     } finally {
       this.#isStarved = false;
       this.#sign();

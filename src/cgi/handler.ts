@@ -273,7 +273,12 @@ class ScriptRunner {
     if (mode === "buffer" || (mode === "auto" && body.length === null)) {
       return await spool(body, this.#services.temp);
     }
-    return { length: body.length, read: () => body.read(), close() {} };
+    return {
+      length: body.length,
+      read: () => body.read(),
+      readInto: (room) => body.readInto?.(room) ?? body.read(),
+      close() {},
+    };
   }
 }
 

@@ -154,11 +154,13 @@ export interface ScriptRun {
   readonly isAtEnd?: boolean;
   /** How it ended. Never rejects; a run that never started or was lost has code -1. */
   readonly ended: Promise<ScriptExit>;
+  /** Memory that its next input may be put into before it is written, which saves a copy; null: there is none. */
+  room?(): LentBytes | null;
   /**
-   * Gives it input, and the buffer with it (it may be transferred). Resolves when there is room for more; false: the script
-   * has closed its input or ended, which is no error.
+   * Gives it input, and the buffer with it (it may be transferred); shared memory is nothing but its own `room`. Resolves when
+   * there is room for more; false: the script has closed its input or ended, which is no error.
    */
-  write(bytes: Uint8Array<ArrayBuffer>): Promise<boolean>;
+  write(bytes: LentBytes): Promise<boolean>;
   /** Its input ends here. */
   closeInput(): void;
   /** Its next output, never empty; null at the end. The bytes are the caller's to keep. Rejects when the loop is lost. */

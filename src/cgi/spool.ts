@@ -5,7 +5,7 @@
  * @module
  */
 
-import { giveBuffer, takeBuffer } from "../buffers.ts";
+import { giveBuffer, type LentBytes, takeBuffer } from "../buffers.ts";
 import type { RequestBody } from "../handlers/handler.ts";
 import { HttpError } from "../http/error.ts";
 
@@ -15,6 +15,8 @@ export interface Content {
   readonly length: number | null;
   /** The next bytes, never empty and the caller's; null at the end. Rejects as `RequestBody.read` does. */
   read(): Promise<Uint8Array<ArrayBuffer> | null>;
+  /** As `RequestBody.readInto`. */
+  readInto?(room: LentBytes): Promise<LentBytes | null>;
   /** Frees what it holds. Harmless when repeated. */
   close(): void;
 }

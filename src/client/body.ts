@@ -6,6 +6,7 @@
  * @module
  */
 
+import { isShared, type LentBytes } from "../buffers.ts";
 import type { RequestBody } from "../handlers/handler.ts";
 import { ChunkedReader } from "../http/chunked.ts";
 import { HttpError } from "../http/error.ts";
@@ -135,6 +136,16 @@ export class ClientBody implements RequestBody {
 
   /** The next bytes, never empty, the caller's to keep; null at the end. */
   async read(): Promise<Uint8Array<ArrayBuffer> | null> {
+    const bytes = await this.#next(null);
+    return bytes !== null && isShared(bytes) ? bytes.slice() : bytes;
+  }
+
+  /** The same, in `room` where they need not be decoded and are not at hand. */
+  readInto(room: LentBytes): Promise<LentBytes | null> {
+    return this.#next(room);
+  }
+
+  async #next(room: LentBytes | null): Promise<LentBytes | null> {
     if (this.progress === "awaiting100") {
       this.progress = "open";
       if (this.#input.isEmpty) this.#host.sendContinue();
@@ -148,7 +159,7 @@ export class ClientBody implements RequestBody {
       if (this.#failure !== null) throw this.#failure;
       const bytes = this.#decode();
       if (bytes !== null) return bytes;
-      if (!this.isComplete) await this.#waitForInput();
+      if (!this.isComplete) await this.#waitForInput(room);
     }
   }
 
@@ -190,11 +201,11 @@ export class ClientBody implements RequestBody {
   }
 
   /** What can be had of the unread input; null: nothing, or the end (then `progress` says so). */
-  #decode(): Uint8Array<ArrayBuffer> | null {
+  #decode(): LentBytes | null {
     return this.#chunked === null ? this.#decodeLength() : this.#decodeChunked(this.#chunked);
   }
 
-  #decodeLength(): Uint8Array<ArrayBuffer> | null {
+  #decodeLength(): LentBytes | null {
     if (this.#input.isEmpty) return null;
     const bytes = this.#input.take(this.#remainingBytes);
     this.#remainingBytes -= bytes.length;
@@ -202,7 +213,7 @@ export class ClientBody implements RequestBody {
     return this.#count(bytes);
   }
 
-  #decodeChunked(chunked: ChunkedReader): Uint8Array<ArrayBuffer> | null {
+  #decodeChunked(chunked: ChunkedReader): LentBytes | null {
     const input = this.#input;
     try {
       while (!input.isEmpty) {
@@ -221,7 +232,7 @@ export class ClientBody implements RequestBody {
     return null;
   }
 
-  #count(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  #count(bytes: LentBytes): LentBytes {
     this.#receivedBytes += bytes.length;
     this.#windowBytes += bytes.length;
     if (this.#receivedBytes > this.#limitBytes) {
@@ -238,12 +249,14 @@ export class ClientBody implements RequestBody {
     this.#host.completed();
   }
 
-  async #waitForInput(): Promise<void> {
+  async #waitForInput(room: LentBytes | null): Promise<void> {
     this.#waitingSinceMs = this.#host.now();
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#waiter = { resolve, reject };
-    const room = Math.min(BODY_CHUNK_BYTES, this.#remainingBytes);
-    this.#input.fill(room).then((hasMore) => {
+    const bytes = Math.min(BODY_CHUNK_BYTES, this.#remainingBytes);
+    // What is read there is all the body's: the next request is not to lie in memory of a script's.
+    const own = this.#chunked === null ? room?.subarray(0, bytes) ?? null : null;
+    this.#input.fill(bytes, own).then((hasMore) => {
       if (hasMore) resolve();
       else this.fail(new HttpError(400, "the body broke off", { close: true }));
     });

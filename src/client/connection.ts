@@ -10,7 +10,7 @@ import { ExchangeAborted } from "../handlers/handler.ts";
 /** A connection, as of `Deno.Conn`. */
 export interface Connection {
   /** Reads some bytes; null at the end. */
-  read(buffer: Uint8Array<ArrayBuffer>): Promise<number | null>;
+  read(buffer: LentBytes): Promise<number | null>;
   /** Writes some of the bytes and says how many. */
   write(bytes: LentBytes): Promise<number>;
   /** Sends the end of what is sent. */

@@ -7,13 +7,13 @@
  * @module
  */
 
-import { BUFFER_BYTES, takeBuffer } from "../buffers.ts";
+import { BUFFER_BYTES, isShared, type LentBytes, takeBuffer } from "../buffers.ts";
 import { COUNTER_CELL, type Metrics } from "../observe/metrics.ts";
 
 /** The reading half of a connection. */
 export interface Readable {
   /** As of `Deno.Conn`. */
-  read(buffer: Uint8Array<ArrayBuffer>): Promise<number | null>;
+  read(buffer: LentBytes): Promise<number | null>;
 }
 
 /** Who is told of what comes in. */
@@ -40,7 +40,7 @@ const NOTHING: Uint8Array<ArrayBuffer> = new Uint8Array(0);
 /** The input of one connection. */
 export class Input {
   /** What has arrived and is unread stands in `[start, end)`. */
-  buffer: Uint8Array<ArrayBuffer> = NOTHING;
+  buffer: LentBytes = NOTHING;
   /** Where the unread bytes begin; moved on by whoever takes them. */
   start = 0;
   /** Where they end. */
@@ -56,7 +56,7 @@ export class Input {
   #isAwaited = false;
   #isLost = false;
   /** The buffer in which a head lies; null: none does. */
-  #held: Uint8Array<ArrayBuffer> | null = null;
+  #held: LentBytes | null = null;
   #isWatching = false;
   #lastReadFilled = false;
   #lastReadBytes = 0;
@@ -101,10 +101,11 @@ export class Input {
    * Waits for more bytes behind `end`.
    *
    * @param roomBytes How much a new buffer should hold.
+   * @param room Shared memory that is read into where nothing is unread; it goes with what was read to whoever takes it.
    * @returns false once the client has sent its last byte, or the connection is lost. Never rejects.
    */
-  fill(roomBytes = 0): Promise<boolean> {
-    return this.#pending ??= this.#read(roomBytes);
+  fill(roomBytes = 0, room: LentBytes | null = null): Promise<boolean> {
+    return this.#pending ??= this.#read(roomBytes, room);
   }
 
   /** The same, but that the listener is told of the end: a promise less. */
@@ -123,11 +124,11 @@ export class Input {
   /**
    * Takes up to `max` unread bytes, which are the caller's from then on: the buffer itself where nothing else needs it.
    */
-  take(max: number): Uint8Array<ArrayBuffer> {
+  take(max: number): LentBytes {
     const from = this.start;
     const to = Math.min(this.end, from + max);
     this.start = to;
-    const isWorthABuffer = (to - from) * 4 > this.buffer.length;
+    const isWorthABuffer = isShared(this.buffer) || (to - from) * 4 > this.buffer.length;
     if (this.buffer === this.#held || this.#pending !== null || to < this.end || !isWorthABuffer) {
       return this.buffer.slice(from, to);
     }
@@ -142,11 +143,16 @@ export class Input {
     if (this.end - this.start < AHEAD_BYTES_MAX) this.#pending = this.#read(0);
   }
 
-  #read(roomBytes: number): Promise<boolean> {
+  #read(roomBytes: number, room: LentBytes | null = null): Promise<boolean> {
     if (this.isEnded || this.#isLost) return Promise.resolve(false);
-    this.#makeRoom(roomBytes);
-    const room = this.end === 0 ? this.buffer : this.buffer.subarray(this.end);
-    return this.#source.read(room).then(this.#onRead, this.#onError);
+    if (room !== null && this.isEmpty) {
+      this.buffer = room;
+      this.start = this.end = 0;
+    } else {
+      this.#makeRoom(roomBytes);
+    }
+    const behind = this.end === 0 ? this.buffer : this.buffer.subarray(this.end);
+    return this.#source.read(behind).then(this.#onRead, this.#onError);
   }
 
   readonly #onRead = (count: number | null): boolean => {

@@ -91,6 +91,8 @@ export interface RequestBody {
    * Rejects with HttpError (400, 408, 413) or the client's end.
    */
   read(): Promise<Uint8Array<ArrayBuffer> | null>;
+  /** The same, but that the bytes may come in `room`, which is lent for them. Left out where that would save no copy. */
+  readInto?(room: LentBytes): Promise<LentBytes | null>;
 }
 
 /** Who is at the other end, after PROXY protocol and trusted proxies. */

@@ -181,9 +181,13 @@ class BridgedRun implements ScriptRun {
     return this.#isOutputEnded && !this.#isLost && this.#output.length === 0;
   }
 
-  write(bytes: Uint8Array<ArrayBuffer>): Promise<boolean> {
+  room(): LentBytes | null {
+    return this.#isInputClosed ? null : this.#inputRing?.room() ?? null;
+  }
+
+  write(bytes: LentBytes): Promise<boolean> {
     if (this.#isInputClosed) return Promise.resolve(false);
-    if (this.#inputMessages++ >= MESSAGES_MAX) return this.#writeToRing(bytes);
+    if (this.#inputMessages++ >= MESSAGES_MAX || isShared(bytes)) return this.#writeToRing(bytes);
     this.#inFlightBytes += windowCost(bytes.length);
     this.#send({ kind: "input", id: this.id, bytes }, [bytes.buffer]);
     if (this.#inFlightBytes < WINDOW_BYTES) return Promise.resolve(true);
@@ -198,16 +202,17 @@ class BridgedRun implements ScriptRun {
     this.#send({ kind: "inputEnd", id: this.id });
   }
 
-  async #writeToRing(bytes: Uint8Array<ArrayBuffer>): Promise<boolean> {
+  async #writeToRing(bytes: LentBytes): Promise<boolean> {
     if (this.#inputRing === null) {
       const memory = ringMemory();
       this.#inputRing = new RingWriter(memory);
       this.#send({ kind: "inputRing", id: this.id, memory });
     }
-    const isWritten = await this.#inputRing.write(bytes);
+    await this.#inputRing.write(bytes);
     giveBuffer(bytes);
+    const hasRoom = await this.#inputRing.ready();
     this.lastSignMs = this.#now();
-    return isWritten;
+    return hasRoom;
   }
 
   async read(): Promise<Uint8Array<ArrayBuffer> | null> {

@@ -336,18 +336,21 @@ Deno.test("much input goes through a ring, behind what went before, and ends wit
     assert(await run.write(bytes(1)));
     assertEquals((await far.next()).kind, "input");
   }
-  assert(await run.write(bytes(RING_BYTES)));
+  assertEquals(run.room?.(), null);
+  const writing = run.write(bytes(RING_BYTES));
   const message = await far.next();
   assert(message.kind === "inputRing");
   const ring = new RingReader(message.memory, () => 0);
-  const writing = run.write(bytes(10));
   assert(await ring.ready());
   for (let taken = 0; taken < RING_BYTES; ring.take()) taken += ring.peek()?.length ?? NaN;
   assert(await writing);
+  const room = run.room?.() ?? null;
+  assertEquals(room?.buffer, message.memory);
+  assert(await run.write(room?.fill(98).subarray(0, 10) ?? bytes(0)));
   run.closeInput();
   assertEquals((await far.next()).kind, "inputEnd");
   assert(await ring.ready());
-  assertEquals(ring.peek()?.length, 10);
+  assertEquals(ring.peek()?.slice(), bytes(10).fill(98));
   ring.take();
   assert(!await ring.ready());
 });
@@ -358,8 +361,7 @@ Deno.test("a writer that waits at a full ring is let go when the script takes no
     const run = far.scripts.start(SPEC);
     const { id } = await far.next();
     for (let i = 0; i < MESSAGES_MAX; i++) await run.write(bytes(1));
-    assert(await run.write(bytes(RING_BYTES)));
-    const writing = run.write(bytes(1));
+    const writing = run.write(bytes(RING_BYTES));
     if (how === "inputClosed") far.send({ kind: "inputClosed", id });
     else run.end("clientGone");
     assertEquals(await writing, false);

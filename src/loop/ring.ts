@@ -123,16 +123,28 @@ export class RingWriter {
   }
 
   /**
-   * Writes all of `bytes`, whose copy is made; one call at a time.
+   * Writes all of `bytes`; one call at a time. A copy is made of what is not in its room already.
    *
    * @returns Whether all is written; not if it was stopped meanwhile.
    */
   async write(bytes: Uint8Array): Promise<boolean> {
-    for (let rest = bytes; rest.length > 0 && !this.#end.isStopped;) {
-      if (this.#end.used < PIECES) rest = rest.subarray(this.#put(rest));
-      else await this.#end.wait(() => this.#end.used === PIECES && !this.#end.isStopped);
+    for (let rest = bytes; rest.length > 0; rest = rest.subarray(this.#put(rest))) {
+      if (!await this.ready()) return false;
+    }
+    return true;
+  }
+
+  /** Waits for room. Resolves with whether there is some; false: it was stopped. Never rejects. */
+  async ready(): Promise<boolean> {
+    while (this.#isFull && !this.#end.isStopped) {
+      await this.#end.wait(() => this.#isFull && !this.#end.isStopped);
     }
     return !this.#end.isStopped;
+  }
+
+  /** Where the next piece will lie: what is put there and then written is not copied. null: there is no room now. */
+  room(): Uint8Array<SharedArrayBuffer> | null {
+    return this.#isFull ? null : this.#end.piece(this.#end.cells[CELL.written], BUFFER_BYTES);
   }
 
   /** No more will be written. */
@@ -146,11 +158,17 @@ export class RingWriter {
     this.#end.stop();
   }
 
+  get #isFull(): boolean {
+    return this.#end.used === PIECES;
+  }
+
   #put(bytes: Uint8Array): number {
     const end = this.#end;
     const counter = end.cells[CELL.written];
     const length = Math.min(bytes.length, BUFFER_BYTES);
-    end.piece(counter, length).set(length < bytes.length ? bytes.subarray(0, length) : bytes);
+    const piece = end.piece(counter, length);
+    const isThere = bytes.buffer === piece.buffer && bytes.byteOffset === piece.byteOffset;
+    if (!isThere) piece.set(length < bytes.length ? bytes.subarray(0, length) : bytes);
     end.cells[end.lengthCell(counter)] = length;
     Atomics.add(end.cells, CELL.written, 1);
     end.wake(CELL.readerWaits, CELL.readerBell);

@@ -73,6 +73,26 @@ test("what is peeked at stays until it is taken, with room around it", async () 
   assert(!reader.hasBytes);
 });
 
+test("what is put into a writer's room is written from there, and nothing else is", async () => {
+  const { writer, reader } = ring();
+  for (let i = 0; i < 9; i++) {
+    const room = writer.room();
+    assertEquals(room?.length, BUFFER_BYTES);
+    room?.set(counted(10, i));
+    assert(await writer.write(room?.subarray(0, 10) ?? counted(0)));
+    assert(await writer.write(counted(20, i)));
+    assertEquals(await take(reader, 30), new Uint8Array([...counted(10, i), ...counted(20, i)]));
+  }
+  await writer.write(counted(RING_BYTES));
+  assertEquals(writer.room(), null);
+  const ready = writer.ready();
+  assertEquals(await stateOf(ready), "waiting");
+  await take(reader, RING_BYTES);
+  assert(await ready);
+  writer.stop();
+  assert(!await writer.ready());
+});
+
 test("a writer waits at a full ring until half of it is free", async () => {
   const { writer, reader } = ring();
   assert(await writer.write(counted(RING_BYTES)));
