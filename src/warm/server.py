@@ -165,6 +165,8 @@ class Server:
         self.installed, self.before = self.folders()
         self.room = find_room()
         os.environ.pop(ROOM, None)
+        # Where no locale is set, Python itself sets this one (PEP 538): for a script that is started plainly too.
+        self.coerced = os.environ._data.get(b"LC_CTYPE")
         for name in self.settings.preload:
             try:
                 __import__(name)
@@ -255,7 +257,7 @@ class Server:
             server_pid=self.pid, null=self.null, noticing=self.noticing, room=self.room, listening=self.listener.fileno(),
             own=(self.control, self.notices, self.wakes, self.waking), accept=self.listener._accept,
             input_path=settings.input, nice=settings.nice, umask=settings.umask, limits=settings.limits,
-            flags=settings.flags, codes=self.codes, checked=self.checked, before=self.before,
+            flags=settings.flags, codes=self.codes, checked=self.checked, before=self.before, coerced=self.coerced,
             environ=os.environ._data, path=sys.path, argv=sys.argv, orig_argv=getattr(sys, "orig_argv", []),
             looks_in_folder=not (getattr(sys.flags, "safe_path", False) or sys.flags.isolated),
             numpy=sys.modules.get("numpy.random"), main_names=self.main.__dict__,
@@ -754,6 +756,9 @@ def load(connection, fields, script, known, folder, is_checked):
         value = next(pairs)
         putenv(name, value)
         environ[name] = value
+    if coerced is not None and b"LC_CTYPE" not in environ:
+        putenv(b"LC_CTYPE", coerced)
+        environ[b"LC_CTYPE"] = coerced
     error = None
     code = None if known is None else known.code
     if code is None:

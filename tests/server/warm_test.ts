@@ -53,6 +53,8 @@ async function interpreter(server: TestServer): Promise<string> {
   return parent;
 }
 
+const PARENT = page("import os; print(os.getppid())");
+
 const FACTS = page(
   "import json, os, stat",
   "facts = dict(argv=sys.argv, file=__file__, path=sys.path, names=sorted(globals()), flags=str(sys.flags),",
@@ -69,18 +71,28 @@ Deno.test("a warm script finds what a plain one does", async () => {
   await using server = await start({
     "scripts/facts.py": FACTS,
     "scripts/ids.py": page("import os; print(os.getpid(), os.getppid(), os.getsid(0))"),
+    "scripts/parent.py": PARENT,
   });
+  await interpreter(server);
   assertEquals(await text(server, "/warm/facts.py"), await text(server, "/plain/facts.py"));
   assertEquals(await text(server, "/warm/facts.py/more?a+b"), await text(server, "/plain/facts.py/more?a+b"));
-  await eventually("an interpreter", async () => {
-    return (await text(server, "/warm/ids.py")).split(" ")[1] !== String(server.pid);
-  });
   const ids = [];
   for (let i = 0; i < 3; i++) ids.push((await text(server, "/warm/ids.py")).trim().split(" "));
   assertEquals(new Set(ids.map(([pid]) => pid)).size, 3);
   assertEquals(new Set(ids.map(([, parent]) => parent)).size, 1);
   assert(ids.every(([pid, , session]) => pid === session));
   assertNotEquals(ids[0][1], String(server.pid));
+});
+
+Deno.test("where no locale is set, a warm script has the one that Python gives a plain one", async () => {
+  await using server = await start({
+    "scripts/facts.py": FACTS,
+    "scripts/parent.py": PARENT,
+  }, "    pass_env: [PATH]\n");
+  await interpreter(server);
+  const plain = await text(server, "/plain/facts.py");
+  assertEquals(await text(server, "/warm/facts.py"), plain);
+  assertMatch(plain, /"LC_CTYPE"/);
 });
 
 Deno.test("warm scripts get their own content, and are answered as they write", async (t) => {
@@ -294,7 +306,7 @@ Deno.test("warm scripts are ended with all that they have started", async () => 
 
 Deno.test("a fork server that dies loses no request, and another takes its place", async () => {
   await using server = await start({
-    "scripts/parent.py": page("import os; print(os.getppid())"),
+    "scripts/parent.py": PARENT,
     "scripts/slow.py": page(
       "import os, signal",
       "os.kill(os.getppid(), signal.SIGKILL)",
@@ -313,7 +325,7 @@ Deno.test("a fork server that dies loses no request, and another takes its place
 
 Deno.test("a reload makes new interpreters, and no script is interrupted", async () => {
   await using server = await start({
-    "scripts/parent.py": page("import os; print(os.getppid())"),
+    "scripts/parent.py": PARENT,
     "scripts/line.py": page("print('begun', flush=True)", "print(sys.stdin.readline())"),
   });
   const first = await interpreter(server);
@@ -500,7 +512,7 @@ Deno.test("a request that is given up while it waits to begin leaves no descript
 
 Deno.test("a fork server that takes nothing is ended, and its requests are run plainly", async () => {
   await using server = await start(
-    { "scripts/parent.py": page("import os; print(os.getppid())") },
+    { "scripts/parent.py": PARENT },
     "",
     "cgi: { max_processes: 1 }\n",
   );
