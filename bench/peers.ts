@@ -16,10 +16,9 @@ export async function startNginx(site: BenchSite, workers: number): Promise<Serv
   await Deno.mkdir(dir);
   const fcgiwrap = await find("fcgiwrap");
   const port = freePort();
-  const isRoot = (await output("id", "-u")).trim() === "0";
   await Deno.writeTextFile(
     `${dir}/nginx.conf`,
-    `${isRoot ? "user root;\n" : ""}worker_processes ${workers};
+    `${await isRoot() ? "user root;\n" : ""}worker_processes ${workers};
 daemon off;
 pid ${dir}/pid;
 error_log ${dir}/error.log;
@@ -126,11 +125,10 @@ export async function startApache(site: BenchSite): Promise<Server | null> {
   const load = ["mpm_event", "authz_core", "alias", "mime", "cgid"].map((name) =>
     `LoadModule ${name}_module ${modules}/mod_${name}.so\n`
   );
-  const isRoot = (await output("id", "-u")).trim() === "0";
   await Deno.writeTextFile(
     `${dir}/apache.conf`,
     `${load.join("")}ServerRoot ${dir}
-${isRoot ? "User nobody\nGroup nogroup\n" : ""}ServerName localhost
+${await isRoot() ? "User nobody\nGroup nogroup\n" : ""}ServerName localhost
 Listen 127.0.0.1:${port}
 PidFile ${dir}/pid
 ErrorLog ${dir}/error.log
@@ -152,4 +150,9 @@ ScriptSock ${dir}/cgid.sock
 `,
   );
   return await startOn(port, apache, ["-D", "FOREGROUND", "-f", `${dir}/apache.conf`]);
+}
+
+/** As root, servers are to be told who they become. */
+async function isRoot(): Promise<boolean> {
+  return (await output("id", "-u")).trim() === "0";
 }

@@ -2,8 +2,8 @@
  * The meta-variables of RFC 3875, 4.1, with those that Apache adds, for CGI, FastCGI and SCGI alike; and the command line of
  * a search-string (4.4).
  *
- * What is the same for all requests of a route, or of a script, is built once; a request adds its own. Values are strings as the system takes
- * them, UTF-8: field values come with one char per byte and are decoded here.
+ * What is the same for all requests of a route, or of a script, is built once; a request adds its own. Values are strings as
+ * the system takes them, UTF-8: field values come with one char per byte and are decoded here.
  *
  * @module
  */

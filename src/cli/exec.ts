@@ -28,7 +28,8 @@ import { Trees } from "../supervisor/trees.ts";
 import { LoopClock } from "../time/clock.ts";
 import { EXIT_FAILURE, EXIT_OK, EXIT_USAGE } from "./command.ts";
 import { flagValue, type ParsedFlags } from "./flags.ts";
-import { sayFaults, sayUsage, systemReason, type Terminal } from "./terminal.ts";
+import { systemReason } from "../system_reason.ts";
+import { sayFaults, sayUsage, type Terminal } from "./terminal.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 

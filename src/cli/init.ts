@@ -8,7 +8,8 @@ import { resolveFrom } from "../paths.ts";
 import { EXIT_FAILURE, EXIT_OK } from "./command.ts";
 import type { ParsedFlags } from "./flags.ts";
 import { samples } from "./samples.ts";
-import { systemReason, type Terminal } from "./terminal.ts";
+import { systemReason } from "../system_reason.ts";
+import type { Terminal } from "./terminal.ts";
 
 /** Writes the files of a new site; 1 when one cannot be written. */
 export async function init(parsed: ParsedFlags, terminal: Terminal): Promise<number> {

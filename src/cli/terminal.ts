@@ -57,8 +57,3 @@ export function sayFaults(terminal: Terminal, faults: readonly Fault[]): void {
     terminal.err(terminal.hasColours ? `\x1b[${fault.severity === "error" ? 31 : 33}m${said}\x1b[0m` : said);
   }
 }
-
-/** What the system said in an error, without what only its programmers read. */
-export function systemReason(error: Error): string {
-  return error.message.replace(/ \(os error.*$/s, "").replace(/^[A-Z]/, (letter) => letter.toLowerCase());
-}

@@ -51,6 +51,13 @@ class FarEnd implements Disposable {
     this.#port.postMessage([message]);
   }
 
+  /** Further output of the first run comes through this ring. */
+  sendRing(): { ring: RingWriter; memory: SharedArrayBuffer } {
+    const memory = ringMemory();
+    this.send({ kind: "outputRing", id: 1, memory });
+    return { ring: new RingWriter(memory), memory };
+  }
+
   async next(): Promise<ToBridge> {
     while (true) {
       const message = this.#received.shift();
@@ -252,10 +259,8 @@ Deno.test("much output comes through a ring, behind what came before and before 
   using far = new FarEnd();
   const run = far.scripts.start(SPEC);
   await far.next();
-  const memory = ringMemory();
-  const ring = new RingWriter(memory);
   far.send({ kind: "output", id: 1, bytes: bytes(3), heldMs: 0 });
-  far.send({ kind: "outputRing", id: 1, memory });
+  const { ring } = far.sendRing();
   assertEquals((await run.read())?.length, 3);
   const reading = run.read();
   await ring.write(bytes(5));
@@ -272,10 +277,8 @@ Deno.test("what is lent of a ring lies there until the next is asked for, and wh
   using far = new FarEnd();
   const run = far.scripts.start(SPEC);
   await far.next();
-  const memory = ringMemory();
-  const ring = new RingWriter(memory);
   far.send({ kind: "output", id: 1, bytes: bytes(3), heldMs: 0 });
-  far.send({ kind: "outputRing", id: 1, memory });
+  const { ring, memory } = far.sendRing();
   assertEquals(await run.lend?.(), bytes(3));
   await ring.write(bytes(RING_BYTES));
   const lent = await run.lend?.() ?? null;
@@ -293,9 +296,7 @@ Deno.test("what is in the ring when the script ends is read", async () => {
   using far = new FarEnd();
   const run = far.scripts.start(SPEC);
   await far.next();
-  const memory = ringMemory();
-  const ring = new RingWriter(memory);
-  far.send({ kind: "outputRing", id: 1, memory });
+  const { ring } = far.sendRing();
   await ring.write(bytes(RING_BYTES));
   far.send({ kind: "outputEnd", id: 1 });
   far.send({ kind: "exit", id: 1, code: 0, signal: null });

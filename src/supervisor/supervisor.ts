@@ -13,6 +13,7 @@ import { LogFile } from "../observe/log_file.ts";
 import { formatErrorLine, isLogged } from "../observe/loop_logger.ts";
 import type { Logger } from "../observe/logger.ts";
 import type { RecentError, ScriptsStatus, ServerStatus } from "../observe/status.ts";
+import { systemReason } from "../system_reason.ts";
 import { ConnectionCount } from "../loop/connection_count.ts";
 import { RunningScripts } from "../loop/running_scripts.ts";
 import { CertificateError, readCertificates } from "./certificates.ts";
@@ -333,16 +334,8 @@ async function makeTempFolder(dir: string): Promise<string> {
   } catch (error) {
     if (error instanceof Deno.errors.NotCapable || !(error instanceof Error)) throw error;
     const remedy = "name a folder that this user may write under temp";
-    throw new Error(`cannot make a folder in ${dir}: ${systemMessage(error)}; ${remedy}`);
+    throw new Error(`cannot make a folder in ${dir}: ${systemReason(error)}; ${remedy}`);
   }
-}
-
-/** What the system says, without the call that failed. */
-function systemMessage(error: Error): string {
-  return error.message.replace(/ \(os error \d+\).*$/s, "").replace(
-    /^[A-Z]/,
-    (letter) => letter.toLowerCase(),
-  );
 }
 
 /** Opens what is not open already. */
@@ -379,7 +372,7 @@ async function openLog(target: string, { own }: Figures): Promise<LogFile> {
   } catch (error) {
     if (error instanceof Deno.errors.NotCapable || !(error instanceof Error)) throw error;
     const remedy = "name a file that this user may write under log";
-    throw new Error(`cannot open the log ${target}: ${systemMessage(error)}; ${remedy}`);
+    throw new Error(`cannot open the log ${target}: ${systemReason(error)}; ${remedy}`);
   }
 }
 
