@@ -77,6 +77,20 @@ export async function wrk(target: Target, load: Load): Promise<Sample> {
   };
 }
 
+/** So many requests are enough to compile what all of them go through. */
+const WARM_REQUESTS = 3000;
+/** No server is warmed up for longer, in seconds. */
+const WARM_SECONDS_MAX = 10;
+
+/** Loads a server with so many requests that what is measured afterwards is compiled code, and not its compiling. */
+export async function warmUp(target: Target, load: Omit<Load, "seconds">): Promise<void> {
+  let requests = 0;
+  for (let second = 0; second < WARM_SECONDS_MAX && requests < WARM_REQUESTS; second++) {
+    const { "req/s": rate } = await wrk(target, { ...load, seconds: 1 });
+    requests += rate;
+  }
+}
+
 /** One transfer by curl: `MiB/s`, and what the server's memory grew to, `peak MiB`. */
 export async function curl(target: Target, path: string, mib: number, ...args: string[]): Promise<Sample> {
   const url = `http://127.0.0.1:${target.port}${path}`;

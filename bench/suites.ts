@@ -4,7 +4,7 @@
  * @module
  */
 
-import { ask, curl, eventDelays, hammer, idle, type Load, type Sample, wrk } from "./load.ts";
+import { ask, curl, eventDelays, hammer, idle, type Load, type Sample, warmUp, wrk } from "./load.ts";
 import { type Contender, type Goal, goal, type Row } from "./row.ts";
 import { startApache, startLighttpd, startNginx } from "./peers.ts";
 import { polluxCommand, polluxConfig, type Server, startPollux, startYardstick } from "./servers.ts";
@@ -155,12 +155,17 @@ async function gzip(bench: Bench): Promise<void> {
   });
 }
 
+/** Those that run scripts. */
+const SCRIPT_SERVERS = ["pollux", "lighttpd", "nginx", "apache"] as const;
+
 async function cgi(bench: Bench): Promise<void> {
   const { pollux } = bench.field;
   const scripts = [["sh", "hello.sh"], ["Perl", "hello.pl"], ["Python", "hello.py"]];
   if (bench.site.hasC) scripts.unshift(["C", "hello.cgi"]);
-  // Compiled code is what is measured, not its compiling.
-  await wrk(pollux, { path: `/cgi-bin/${scripts[0][1]}`, clients: 32, seconds: 4 });
+  for (const name of SCRIPT_SERVERS) {
+    const server = bench.field[name];
+    if (server !== null) await warmUp(server, { path: `/cgi-bin/${scripts[0][1]}`, clients: 8 });
+  }
   // Of what takes long, enough has to end within a sample.
   const seconds = Math.max(2, bench.seconds);
   for (const [language, script] of scripts) {
@@ -168,10 +173,7 @@ async function cgi(bench: Bench): Promise<void> {
       const path = `/cgi-bin/${script}`;
       await bench.row({
         title: `${language} script, ${clients} client${clients === 1 ? "" : "s"}`,
-        contenders: loaded({ ...bench, seconds }, ["pollux", "lighttpd", "nginx", "apache"], {
-          path,
-          clients,
-        }),
+        contenders: loaded({ ...bench, seconds }, SCRIPT_SERVERS, { path, clients }),
         goals: [goal("req/s", "atLeast", 1, "lighttpd")],
       });
     }
@@ -214,18 +216,24 @@ async function warm(bench: Bench): Promise<void> {
       continue;
     }
     await using warmed = server;
+    let isWarmedUp = false;
     for (const [of, script, times] of rows) {
       if (of !== language) continue;
       const load = { clients: 8, seconds: Math.max(2, bench.seconds) };
-      const contenders: Contender[] = [
-        { name: "pollux", sample: () => wrk(warmed, { ...load, path: `/warm/${script}` }) },
-      ];
       const { lighttpd } = field;
-      if (lighttpd !== null) {
-        const path = `/cgi-bin/${script}`;
-        contenders.push({ name: "lighttpd", sample: () => wrk(lighttpd, { ...load, path }) });
-      }
+      const servers: [string, Server, string][] = [["pollux", warmed, "/warm/"]];
+      if (lighttpd !== null) servers.push(["lighttpd", lighttpd, "/cgi-bin/"]);
+      const contenders = servers.map(([name, server, folder]): Contender => ({
+        name,
+        sample: () => wrk(server, { ...load, path: folder + script }),
+      }));
       try {
+        if (!isWarmedUp) {
+          for (const [, server, folder] of servers) {
+            await warmUp(server, { path: folder + script, clients: 8 });
+          }
+        }
+        isWarmedUp = true;
         await ask(warmed.port, `/warm/${script}`);
         await bench.row({
           title: `warm ${script}, 8 clients`,
@@ -279,6 +287,11 @@ async function mixed(bench: Bench): Promise<void> {
   const seconds = Math.max(3, bench.seconds);
   const { pollux, nginx, lighttpd } = bench.field;
   const servers: [string, Server | null][] = [["pollux", pollux], ["nginx", nginx], ["lighttpd", lighttpd]];
+  for (const [, server] of servers) {
+    for (const path of ["/cgi-bin/hello.sh", "/1k.html"]) {
+      if (server !== null) await warmUp(server, { path, clients: 8 });
+    }
+  }
   await bench.row({
     title: "1 KiB for one client while 16 run Python",
     contenders: servers.flatMap(([name, server]) =>
