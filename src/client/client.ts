@@ -113,6 +113,10 @@ export class Client implements Deadline, ExchangeClient, InputListener, WriteWai
   /** How often the clock has found it idle while the server stops. */
   #drainLooks = 0;
   #isQueued = false;
+  /** The client has said that it sends no other request. */
+  #hasSaidLast = false;
+  /** The answer that is gathered is the last. */
+  #isLast = false;
   /** When the first byte of the request came. */
   #beganMs = 0;
   /** The deadline of READ_REQ, of lingering, and of a client that has left; each Infinity when it does not apply. */
@@ -443,7 +447,7 @@ export class Client implements Deadline, ExchangeClient, InputListener, WriteWai
       }
       const answered = this.#answer(head);
       if (answered !== GATHERED) return answered;
-      if (input.isEmpty) {
+      if (input.isEmpty || this.#isLast) {
         this.#publish();
         this.#output.flushThen(this);
         return null;
@@ -468,7 +472,8 @@ export class Client implements Deadline, ExchangeClient, InputListener, WriteWai
 
   /** What was gathered is out: behind the last answer, or because only a part of the next request is there. */
   written(): void {
-    this.#goOn();
+    if (this.#isLast) this.#leave();
+    else this.#goOn();
   }
 
   /** What was gathered cannot be sent. */
@@ -545,7 +550,8 @@ export class Client implements Deadline, ExchangeClient, InputListener, WriteWai
     if (prepared !== null) return this.#sendPrepared(exchange, reply, prepared);
     const framing = this.#decideFraming(exchange, reply);
     if (!this.#gatherReply(exchange, reply, framing)) return this.#finish(exchange, reply, framing);
-    return framing.persistent ? GATHERED : this.#linger().then(() => false);
+    this.#isLast = !framing.persistent;
+    return GATHERED;
   }
 
   /** What the reply was rendered to when it was made, as it is with most files; null where that is not what is sent. */
@@ -786,7 +792,8 @@ export class Client implements Deadline, ExchangeClient, InputListener, WriteWai
     }
     // Where no script reads it nobody will, and there is too much of it to be dropped.
     if (!exchange.isDelegated && exchange.clientBody.isLongerThan(DISCARD_BYTES_MAX)) return false;
-    return isPersistent(exchange.head);
+    this.#hasSaidLast = !isPersistent(exchange.head);
+    return !this.#hasSaidLast;
   }
 
   async #discard(exchange: ClientExchange): Promise<boolean> {
@@ -802,17 +809,27 @@ export class Client implements Deadline, ExchangeClient, InputListener, WriteWai
     }
   }
 
+  /** Closes the connection behind its last answer. */
+  #leave(): void {
+    if (this.#isSafeToClose()) this.#end();
+    else this.#goOnAfter(this.#linger().then(() => false));
+  }
+
+  /**
+   * Whether the client has said that its request is its last, so that nothing may follow (RFC 9112, 9.6), and nothing has. Some send
+   * an empty line behind content, all the same. Over TLS it is told of the end.
+   */
+  #isSafeToClose(): boolean {
+    return this.#hasSaidLast && this.input.isEmpty && this.#exchange?.clientBody.progress === "none" &&
+      this.#connection.handshake === undefined;
+  }
+
   /**
    * Closes the sending side and reads on for a while: closing with unread bytes would send a reset, which can destroy the
    * answer on its way (RFC 9112, 9.6).
    */
   async #linger(): Promise<void> {
     if (this.isDestroyed) return;
-    if (this.#output.pendingBytes > 0) {
-      this.#publish();
-      await this.#output.flush();
-      if (this.isDestroyed) return;
-    }
     this.#step(Event.sent);
     this.#publish();
     await this.#connection.closeWrite();

@@ -12,11 +12,39 @@ Deno.test("a client gets its answers in order over one connection", async () => 
   bench.connection.push(GET);
   await bench.expect("answer 1");
   bench.connection.push(GET + GET + "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-  await bench.connection.until(() => bench.connection.isWriteClosed);
+  await bench.gone();
   assertMatch(bench.connection.written, /answer 1.*answer 2.*answer 3.*answer 4$/s);
   assertEquals(bench.connection.written.split("Connection: close").length, 2);
-  await bench.leave();
   assertEquals(bench.records.map(({ status }) => status), [200, 200, 200, 200]);
+});
+
+Deno.test("a connection is closed at once where its client has said that nothing follows, and nothing did", async () => {
+  for (
+    const request of ["GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", "GET / HTTP/1.0\r\n\r\n"]
+  ) {
+    const bench = new Bench(() => reply(text("last")));
+    bench.connection.push(request);
+    await bench.gone();
+    assert(bench.connection.written.endsWith("last"));
+  }
+});
+
+Deno.test("it is closed in steps where something followed, or may follow", async () => {
+  const last = (method: string, ...lines: string[]) =>
+    [`${method} / HTTP/1.1`, "Host: a", ...lines, "", ""].join("\r\n");
+  const requests = [
+    last("GET", "Connection: close") + GET,
+    last("POST", "Connection: close", "Content-Length: 3") + "abc",
+    last("GET"),
+  ];
+  for (const request of requests) {
+    const bench = new Bench(() => reply(text("last")), { requestsPerConnection: 1 });
+    bench.connection.push(request);
+    await bench.connection.until(() => bench.connection.isWriteClosed);
+    assert(!bench.connection.isClosed, request);
+    assert(bench.connection.written.endsWith("last"));
+    await bench.leave();
+  }
 });
 
 Deno.test("answers to pipelined requests are in order, also where the first takes long", async () => {
