@@ -333,7 +333,7 @@ function conditional(
     etag: valueOf(reply, "etag"),
     lastModifiedMs: modified === null ? null : parseHttpDate(modified, nowMs),
     isLastModifiedStrong: false,
-  }, nowMs);
+  }, () => nowMs);
   if (outcome !== "notModified") return reply;
   drop();
   const kept = reply.fields.filter(([name]) => OF_NOT_MODIFIED.has(name.toLowerCase()));

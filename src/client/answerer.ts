@@ -109,7 +109,7 @@ export class Answerer {
       user: null,
       method: head?.method ?? "",
       target: head?.target ?? "",
-      protocol: head === null ? "" : `HTTP/1.${head.minor}`,
+      protocol: head === null ? "" : head.minor === 1 ? "HTTP/1.1" : "HTTP/1.0",
       status: error.status,
       bytes: 0,
       durationMs: 0,

@@ -268,7 +268,7 @@ class ExchangeRecord implements AccessRecord {
     return this.#exchange.head.target;
   }
 
-  get protocol(): string {
+  get protocol(): AccessRecord["protocol"] {
     return this.#exchange.head.minor === 1 ? "HTTP/1.1" : "HTTP/1.0";
   }
 

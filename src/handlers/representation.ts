@@ -121,7 +121,7 @@ export class Representation implements Validators {
    */
   decide(exchange: Exchange): Reply | Plan {
     const { method, head: { fields } } = exchange;
-    const { outcome, rangeHolds } = evaluateConditions(method, fields, this, this.facts.wallMs());
+    const { outcome, rangeHolds } = evaluateConditions(method, fields, this, this.facts.wallMs);
     if (outcome === "notModified") return this.#notModified;
     if (outcome === "preconditionFailed") throw new HttpError(412, "a precondition does not hold");
     const range = rangeHolds ? fields.combined("range") : null;

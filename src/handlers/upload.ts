@@ -287,7 +287,7 @@ class Uploads {
 
   async #evaluate(method: string, exchange: Exchange): Promise<ConditionResult> {
     const current = await this.#server.validatorsOf(exchange);
-    return evaluateConditions(method, exchange.head.fields, current, this.#services.wallMs());
+    return evaluateConditions(method, exchange.head.fields, current, this.#services.wallMs);
   }
 
   /** Once for each folder: what a server that was killed has left there. */

@@ -46,13 +46,13 @@ const FAILED: ConditionResult = Object.freeze({ outcome: "preconditionFailed", r
  * @param method The request's method.
  * @param fields Its field section.
  * @param current The selected representation; null: none exists, as before a PUT that creates it.
- * @param nowMs The time, in milliseconds since 1970, by which two-digit years of dates are read.
+ * @param now Says the time, in milliseconds since 1970, by which two-digit years of dates are read: most requests have no date.
  */
 export function evaluateConditions(
   method: string,
   fields: FieldSection,
   current: Validators | null,
-  nowMs: number,
+  now: () => number,
 ): ConditionResult {
   const isRead = method === "GET" || method === "HEAD";
 
@@ -60,7 +60,7 @@ export function evaluateConditions(
   if (ifMatch !== null) {
     if (!hasMatch(ifMatch, current, equalStrong)) return FAILED;
   } else {
-    const since = dateOf(fields, "if-unmodified-since", nowMs);
+    const since = dateOf(fields, "if-unmodified-since", now);
     if (since !== null && modifiedAfter(current, since)) return FAILED;
   }
 
@@ -69,12 +69,12 @@ export function evaluateConditions(
     if (hasMatch(ifNoneMatch, current, equalWeak)) return isRead ? NOT_MODIFIED : FAILED;
   } else if (isRead) {
     const text = fields.combined("if-modified-since");
-    if (text !== null && current !== null && isUnmodifiedSince(text, current, nowMs)) return NOT_MODIFIED;
+    if (text !== null && current !== null && isUnmodifiedSince(text, current, now)) return NOT_MODIFIED;
   }
 
   if (method !== "GET") return PROCEED;
   const ifRange = fields.combined("if-range");
-  return ifRange === null || rangeConditionHolds(ifRange, current, nowMs) ? PROCEED_RANGE : PROCEED;
+  return ifRange === null || rangeConditionHolds(ifRange, current, now) ? PROCEED_RANGE : PROCEED;
 }
 
 function hasMatch(
@@ -87,17 +87,17 @@ function hasMatch(
   return current.etag !== null && listHasTag(list, current.etag, equal);
 }
 
-function isUnmodifiedSince(text: string, current: Validators, nowMs: number): boolean {
+function isUnmodifiedSince(text: string, current: Validators, now: () => number): boolean {
   if (current.lastModifiedMs === null) return false;
   if (text === current.lastModified) return true;
-  const since = parseHttpDate(text, nowMs);
+  const since = parseHttpDate(text, now());
   return since !== null && !modifiedAfter(current, since);
 }
 
 /** Several lines of such a field are no date. */
-function dateOf(fields: FieldSection, name: string, nowMs: number): number | null {
+function dateOf(fields: FieldSection, name: string, now: () => number): number | null {
   const text = fields.combined(name);
-  return text === null ? null : parseHttpDate(text, nowMs);
+  return text === null ? null : parseHttpDate(text, now());
 }
 
 /** Whether it was modified after a date, as far as is known. */
@@ -107,10 +107,10 @@ function modifiedAfter(current: Validators | null, dateMs: number): boolean {
 }
 
 /** If-Range (RFC 9110, 13.1.5): an entity tag by strong comparison, or a date by exact match and only a strong one. */
-function rangeConditionHolds(value: string, current: Validators | null, nowMs: number): boolean {
+function rangeConditionHolds(value: string, current: Validators | null, now: () => number): boolean {
   if (current === null) return false;
   if (isEntityTag(value)) return current.etag !== null && equalStrong(value, current.etag);
-  const dateMs = parseHttpDate(value, nowMs);
+  const dateMs = parseHttpDate(value, now());
   if (dateMs === null || current.lastModifiedMs === null || !current.isLastModifiedStrong) return false;
   return wholeSecond(current.lastModifiedMs) === dateMs;
 }

@@ -106,16 +106,28 @@ export class FieldLines implements FieldSection {
 
   /** The values of all lines of that name, given in lower case, joined with `, ` (RFC 9110, 5.2); null without. */
   combined(name: string): string | null {
-    let index = this.indexOf(name, 0);
+    return this.#mayHave(name) ? this.#combine(name) : null;
+  }
+
+  #combine(name: string): string | null {
+    let index = this.#find(name, 0);
     if (index === -1) return null;
     let value = this.valueAt(index);
-    while ((index = this.indexOf(name, index + 1)) !== -1) value += ", " + this.valueAt(index);
+    while ((index = this.#find(name, index + 1)) !== -1) value += ", " + this.valueAt(index);
     return value;
   }
 
   /** The first line of that name, given in lower case, from line `from` on; -1 without. */
   indexOf(name: string, from: number): number {
-    if ((this.#names & nameBit(name.length, name.charCodeAt(0))) === 0) return -1;
+    return this.#mayHave(name) ? this.#find(name, from) : -1;
+  }
+
+  /** Apart from the search, so that it is compiled into whoever asks, where the name's bit is a constant. */
+  #mayHave(name: string): boolean {
+    return (this.#names & nameBit(name.length, name.charCodeAt(0))) !== 0;
+  }
+
+  #find(name: string, from: number): number {
     const marks = this.#marks;
     const length = name.length;
     let mark = from * MARKS;
@@ -174,6 +186,7 @@ const enum State {
   Value,
   LineFeed,
   LastLineFeed,
+  End,
 }
 
 /**
@@ -185,7 +198,9 @@ export class FieldSectionReader {
   #state = State.LineStart;
   /** How far it has read; like all places here, counted from where the section begins. */
   #at = 0;
-  #marks: number[] = [];
+  /** The places of each line, for {@linkcode FieldLines}; what lies behind `#count` is of an earlier section. */
+  readonly #marks: number[] = [];
+  #count = 0;
   #names = 0;
   /** The first byte of the line at hand. */
   #first = 0;
@@ -195,26 +210,16 @@ export class FieldSectionReader {
     this.#limits = limits;
   }
 
-  /** The places of each line, for {@linkcode FieldLines}; complete once `read` has returned an end. */
-  get marks(): readonly number[] {
-    return this.#marks;
-  }
-
-  /** What tells {@linkcode FieldLines} quickly that a name is not there; complete with `marks`. */
-  get names(): number {
-    return this.#names;
-  }
-
   /** How many bytes it has read of the section. */
   get bytesRead(): number {
     return this.#at;
   }
 
-  /** Makes it ready for another section. What `marks` gave before stays as it is. */
+  /** Makes it ready for another section. */
   reset(): void {
     this.#state = State.LineStart;
     this.#at = 0;
-    this.#marks = [];
+    this.#count = 0;
     this.#names = 0;
   }
 
@@ -233,6 +238,8 @@ export class FieldSectionReader {
     const bound = end < limit ? end : limit;
     const marks = this.#marks;
     const marksMax = this.#limits.headerCount * MARKS;
+    let count = this.#count;
+    let names = this.#names;
     let at = origin + this.#at;
     let state = this.#state;
     while (at < end) {
@@ -245,7 +252,7 @@ export class FieldSectionReader {
         }
         if (at >= limit) throw tooLarge();
         if (TOKEN[byte] === 0) throw badLineStart(byte);
-        if (marks.length === marksMax) throw tooMany();
+        if (count === marksMax) throw tooMany();
         this.#first = byte;
         state = State.Name;
       }
@@ -254,9 +261,9 @@ export class FieldSectionReader {
         if (at === end) break;
         if (at >= limit) throw tooLarge();
         if (bytes[at] !== 0x3a) throw badName(bytes[at]);
-        const start = marks.length === 0 ? 0 : marks[marks.length - 1] + CRLF_BYTES;
-        this.#names |= nameBit(at - origin - start, this.#first);
-        marks.push(at - origin);
+        const start = count === 0 ? 0 : marks[count - 1] + CRLF_BYTES;
+        names |= nameBit(at - origin - start, this.#first);
+        marks[count++] = at - origin;
         at++;
         state = State.Value;
       }
@@ -272,18 +279,26 @@ export class FieldSectionReader {
       if (state === State.LineFeed) {
         if (at >= limit) throw tooLarge();
         if (bytes[at] !== LF) throw malformed("a bare CR in a field line");
-        marks.push(at - 1 - origin);
+        marks[count++] = at - 1 - origin;
         at++;
         state = State.LineStart;
       } else if (state === State.LastLineFeed) {
         if (bytes[at] !== LF) throw malformed("a bare CR at the end of the field section");
-        this.#at = at + 1 - origin;
-        return at + 1;
+        at++;
+        state = State.End;
+        break;
       }
     }
+    this.#count = count;
+    this.#names = names;
     this.#at = at - origin;
     this.#state = state;
-    return -1;
+    return state === State.End ? at : -1;
+  }
+
+  /** The section, once `read` has returned its end, over the bytes it lies in: as `read` was given them. */
+  section(bytes: Uint8Array, origin: number): FieldLines {
+    return new FieldLines(bytes, origin, this.#marks.slice(0, this.#count), this.#names);
   }
 }
 

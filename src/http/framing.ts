@@ -8,7 +8,7 @@
  */
 
 import { HttpError } from "./error.ts";
-import { KnownField, type ParsedHead } from "./head.ts";
+import type { ParsedHead } from "./head.ts";
 import { TOKEN } from "./octets.ts";
 
 /** How long a request's body is. */
@@ -28,15 +28,17 @@ const CHUNKED: Framing = Object.freeze({ kind: "chunked" });
  * close the connection.
  */
 export function readFraming(head: ParsedHead): Framing {
-  const { present, repeated } = head;
-  if ((present & (KnownField.TransferEncoding | KnownField.ContentLength)) === 0) return NONE;
-  if ((present & KnownField.TransferEncoding) === 0) {
-    if ((repeated & KnownField.ContentLength) !== 0) throw ambiguous("Content-Length twice");
-    return { kind: "length", bytes: parseContentLength(head.fields.get("content-length") ?? "") };
+  const { fields } = head;
+  const length = fields.indexOf("content-length", 0);
+  const codings = fields.combined("transfer-encoding");
+  if (codings === null) {
+    if (length === -1) return NONE;
+    if (fields.indexOf("content-length", length + 1) !== -1) throw ambiguous("Content-Length twice");
+    return { kind: "length", bytes: parseContentLength(fields.valueAt(length)) };
   }
-  if ((present & KnownField.ContentLength) !== 0) throw ambiguous("Transfer-Encoding with Content-Length");
+  if (length !== -1) throw ambiguous("Transfer-Encoding with Content-Length");
   if (head.minor === 0) throw ambiguous("Transfer-Encoding in HTTP/1.0");
-  checkTransferCodings(head.fields.combined("transfer-encoding") ?? "");
+  checkTransferCodings(codings);
   return CHUNKED;
 }
 
@@ -46,8 +48,10 @@ export function readFraming(head: ParsedHead): Framing {
  */
 export function isPersistent(head: ParsedHead): boolean {
   const isDefault = head.minor === 1;
-  if ((head.present & KnownField.Connection) === 0) return isDefault;
-  const options = listElements(head.fields.combined("connection") ?? "");
+  const connection = head.fields.combined("connection");
+  if (connection === null) return isDefault;
+  if (connection === "keep-alive") return true; // as browsers send it
+  const options = listElements(connection);
   return !options.includes("close") && (isDefault || options.includes("keep-alive"));
 }
 
@@ -56,8 +60,9 @@ export type Expectation = "none" | "continue" | "unknown";
 
 /** What the client expects (RFC 9110, 10.1.1). HTTP/1.0 knows no expectations: there the field is ignored. */
 export function readExpectation(head: ParsedHead): Expectation {
-  if ((head.present & KnownField.Expect) === 0 || head.minor === 0) return "none";
-  const expectations = listElements(head.fields.combined("expect") ?? "");
+  const expect = head.minor === 0 ? null : head.fields.combined("expect");
+  if (expect === null) return "none";
+  const expectations = listElements(expect);
   if (expectations.some((expectation) => expectation !== "100-continue")) return "unknown";
   return expectations.length > 0 ? "continue" : "none";
 }

@@ -7,7 +7,7 @@
  */
 
 import { HttpError } from "./error.ts";
-import { FieldLines, type FieldSection, FieldSectionReader } from "./fields.ts";
+import { type FieldLines, type FieldSection, FieldSectionReader } from "./fields.ts";
 import { isAuthority } from "./host.ts";
 import { METHOD_BYTES_MAX, methodOf } from "./method.ts";
 import { CR, decodeOctets, LF, SP, TARGET, TOKEN } from "./octets.ts";
@@ -36,50 +36,10 @@ export interface RequestHead {
   readonly bytes: number;
 }
 
-/** The fields that the message itself depends on, as bits of {@linkcode ParsedHead.present}. */
-export const KnownField = {
-  Host: 1,
-  ContentLength: 2,
-  TransferEncoding: 4,
-  Connection: 8,
-  Expect: 16,
-  Upgrade: 32,
-} as const;
-
-/** A head as {@linkcode HeadReader} gives it: it has noticed which fields framing will ask for. */
-export class ParsedHead implements RequestHead {
-  /** Upper-case token as sent. */
-  readonly method: string;
-  /** The request target as sent; ASCII. */
-  readonly target: string;
-  /** HTTP/1.`minor`. */
-  readonly minor: 0 | 1;
+/** A head as {@linkcode HeadReader} gives it, over the bytes it was read from. */
+export interface ParsedHead extends RequestHead {
   /** Its field lines. */
   readonly fields: FieldLines;
-  /** Length of the head on the wire, with its closing empty line. */
-  readonly bytes: number;
-  /** Bits of {@linkcode KnownField}: what is there at least once. */
-  readonly present: number;
-  /** Bits of {@linkcode KnownField}: what is there more than once. */
-  readonly repeated: number;
-
-  /** Takes the parts as they are; `present` and `repeated` are found in `fields`. */
-  constructor(method: string, target: string, minor: 0 | 1, fields: FieldLines, bytes: number) {
-    this.method = method;
-    this.target = target;
-    this.minor = minor;
-    this.fields = fields;
-    this.bytes = bytes;
-    let present = 0;
-    let repeated = 0;
-    for (let i = 0; i < fields.count; i++) {
-      const bit = knownFieldAt(fields, i);
-      repeated |= present & bit;
-      present |= bit;
-    }
-    this.present = present;
-    this.repeated = repeated;
-  }
 }
 
 const enum State {
@@ -143,9 +103,15 @@ export class HeadReader {
     const origin = start + this.#at;
     const headEnd = this.#fields.read(buffer, origin, end);
     if (headEnd === -1) return null;
-    const fields = new FieldLines(buffer, origin, this.#fields.marks, this.#fields.names);
-    const head = new ParsedHead(this.#method, this.#target, this.#minor, fields, headEnd - start);
-    checkHost(head);
+    const fields = this.#fields.section(buffer, origin);
+    checkHost(fields, this.#minor);
+    const head = {
+      method: this.#method,
+      target: this.#target,
+      minor: this.#minor,
+      fields,
+      bytes: headEnd - start,
+    };
     this.reset();
     return head;
   }
@@ -238,40 +204,20 @@ function readVersion(bytes: Uint8Array, start: number, end: number): 0 | 1 {
   return minor === 0 ? 0 : 1;
 }
 
-/** The bit of line `index`; 0 for any other field. Lengths are unlike, so that at most one name is compared. */
-function knownFieldAt(fields: FieldLines, index: number): number {
-  switch (fields.nameBytesAt(index)) {
-    case 4:
-      return fields.isNamed(index, "host") ? KnownField.Host : 0;
-    case 6:
-      return fields.isNamed(index, "expect") ? KnownField.Expect : 0;
-    case 7:
-      return fields.isNamed(index, "upgrade") ? KnownField.Upgrade : 0;
-    case 10:
-      return fields.isNamed(index, "connection") ? KnownField.Connection : 0;
-    case 14:
-      return fields.isNamed(index, "content-length") ? KnownField.ContentLength : 0;
-    case 17:
-      return fields.isNamed(index, "transfer-encoding") ? KnownField.TransferEncoding : 0;
-    default:
-      return 0;
-  }
-}
-
 /**
  * RFC 9112, 3.2: one Host in HTTP/1.1, at most one in HTTP/1.0. Its value may be empty, for a target without authority:
  * then the default site answers (RFC 9112, 3.3).
  */
-function checkHost(head: ParsedHead): void {
-  if ((head.repeated & KnownField.Host) !== 0) throw malformed("more than one Host");
-  if ((head.present & KnownField.Host) === 0) {
-    if (head.minor === 1) throw malformed("no Host in HTTP/1.1");
+function checkHost(fields: FieldLines, minor: 0 | 1): void {
+  const line = fields.indexOf("host", 0);
+  if (line === -1) {
+    if (minor === 1) throw malformed("no Host in HTTP/1.1");
     return;
   }
-  const line = head.fields.indexOf("host", 0);
-  const start = head.fields.valueStart(line);
-  const end = head.fields.valueEnd(line);
-  if (end > start && !isAuthority(head.fields.bytes, start, end)) throw malformed("a malformed Host");
+  if (fields.indexOf("host", line + 1) !== -1) throw malformed("more than one Host");
+  const start = fields.valueStart(line);
+  const end = fields.valueEnd(line);
+  if (end > start && !isAuthority(fields.bytes, start, end)) throw malformed("a malformed Host");
 }
 
 function malformed(reason: string): HttpError {

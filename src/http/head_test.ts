@@ -3,7 +3,7 @@ import fc from "fast-check";
 import corpus from "../../tests/corpus/http/heads.json" with { type: "json" };
 import { type Input, inputOctets, octets, type Outcome, runSplit } from "../../tests/support/splits.ts";
 import { HttpError } from "./error.ts";
-import { type HeadLimits, HeadReader, KnownField, type ParsedHead } from "./head.ts";
+import { type HeadLimits, HeadReader, type ParsedHead } from "./head.ts";
 import { METHODS } from "./method.ts";
 
 const LIMITS: HeadLimits = { requestLineBytes: 8192, headerBytes: 32768, headerCount: 100 };
@@ -122,23 +122,6 @@ Deno.test({
     }
     const head = reader.read(bytes, 0, bytes.length);
     assertEquals(head && plain(head).fields, [["Host", "a"], ["X-Y", "z"]]);
-  },
-});
-
-Deno.test({
-  name: "ParsedHead notices the fields that framing asks for, in any case, and which are repeated",
-  permissions: "none",
-  fn() {
-    const head = readWhole(
-      "GET / HTTP/1.1\r\nhOST: a\r\nCONTENT-LENGTH: 1\r\ncontent-length: 1\r\nTransfer-Encoding: x\r\nConnection: a\r\n" +
-        "connection: b\r\nExpect: y\r\nUpgrade: z\r\nPost: h\r\n\r\n",
-    );
-    assertEquals(head.present, 63);
-    assertEquals(head.repeated, KnownField.ContentLength | KnownField.Connection);
-    assertEquals(
-      readWhole("GET / HTTP/1.0\r\nHosts: a\r\nContent-Length2: 1\r\nUpgrads: x\r\n\r\n").present,
-      0,
-    );
   },
 });
 

@@ -9,7 +9,7 @@
  */
 
 import { HttpError } from "./error.ts";
-import { FieldLines, FieldSectionReader } from "./fields.ts";
+import { type FieldLines, FieldSectionReader } from "./fields.ts";
 import { CR, encodeOctets, HTAB, LF, SP } from "./octets.ts";
 
 /** The head of one part. */
@@ -171,7 +171,7 @@ export class MultipartReader {
       throw malformed(`the head of a part: ${error.message}`);
     }
     if (end === -1) return -1;
-    pieces.push({ kind: "head", head: readPartHead(new FieldLines(buffer, at, this.#fields.marks)) });
+    pieces.push({ kind: "head", head: readPartHead(this.#fields.section(buffer, at)) });
     this.#fields.reset();
     this.#state = State.Content;
     return end;

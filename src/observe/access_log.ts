@@ -38,13 +38,14 @@ export type AccessFormatter = (record: AccessRecord, line: Lines) => void;
 /** A line of the Common Log Format. */
 export function writeCommon(record: AccessRecord, line: Lines, zone: Zone = "local"): void {
   bare(line, record.remote);
-  line.ascii(" - ");
-  bare(line, record.user);
-  line.ascii(" [");
+  if (record.user === null) {
+    line.ascii(" - -");
+  } else {
+    line.ascii(" - ");
+    bare(line, record.user);
+  }
   line.ascii(clfTime(record.time, zone));
-  line.ascii('] "');
   requestLine(line, record);
-  line.ascii('" ');
   line.number(record.status);
   line.byte(SPACE);
   line.number(record.bytes);
@@ -140,29 +141,27 @@ export function accessFormat(format: AccessFormat): AccessFormatter {
   }
 }
 
-/** `GET /path HTTP/1.1` as it came; `-` where no request line was read. */
+/** `"GET /path HTTP/1.1" ` as it came; `"-" ` where no request line was read. */
 function requestLine(line: Lines, { method, target, protocol }: AccessRecord): void {
-  if (method === "" && target === "") return line.byte(DASH);
+  line.byte(QUOTE);
+  if (method === "" && target === "") return line.ascii('-" ');
   line.octetText(method, QUOTED);
   line.byte(SPACE);
   line.octetText(target, QUOTED);
-  if (protocol === "") return;
-  line.byte(SPACE);
-  line.octetText(protocol, QUOTED);
+  line.ascii(BEHIND_TARGET[protocol]);
 }
+
+const BEHIND_TARGET = { "HTTP/1.1": ' HTTP/1.1" ', "HTTP/1.0": ' HTTP/1.0" ', "": '" ' };
 
 /** The value of the first line of that name, as it lies in the head. */
 function quotedField(line: Lines, fields: FieldLines | null, name: string): void {
-  line.byte(QUOTE);
   const index = fields?.indexOf(name, 0) ?? -1;
-  if (fields === null || index === -1) {
-    line.byte(DASH);
-  } else {
-    const start = fields.valueStart(index);
-    const end = fields.valueEnd(index);
-    if (start === end) line.byte(DASH);
-    else line.octets(fields.bytes, start, end, QUOTED);
-  }
+  if (fields === null || index === -1) return line.ascii('"-"');
+  const start = fields.valueStart(index);
+  const end = fields.valueEnd(index);
+  if (start === end) return line.ascii('"-"');
+  line.byte(QUOTE);
+  line.octets(fields.bytes, start, end, QUOTED);
   line.byte(QUOTE);
 }
 
@@ -197,7 +196,7 @@ function rounded(ms: number): number {
 const clfCache = { second: NaN, zone: "local" as Zone, text: "" };
 const isoCache = { second: NaN, text: "" };
 
-/** `22/Nov/2026:02:34:24 +0000`. */
+/** ` [22/Nov/2026:02:34:24 +0000] `. */
 function clfTime(timeMs: number, zone: Zone): string {
   const second = Math.floor(timeMs / 1000);
   if (clfCache.second !== second || clfCache.zone !== zone) {
@@ -214,9 +213,9 @@ function renderClfTime(timeMs: number, zone: Zone): string {
   const wall = new Date(timeMs + offsetMinutes * 60_000);
   const sign = offsetMinutes < 0 ? "-" : "+";
   const offset = Math.abs(offsetMinutes);
-  return `${two(wall.getUTCDate())}/${MONTHS[wall.getUTCMonth()]}/${wall.getUTCFullYear()}:` +
+  return ` [${two(wall.getUTCDate())}/${MONTHS[wall.getUTCMonth()]}/${wall.getUTCFullYear()}:` +
     `${two(wall.getUTCHours())}:${two(wall.getUTCMinutes())}:${two(wall.getUTCSeconds())} ` +
-    `${sign}${two(Math.floor(offset / 60))}${two(offset % 60)}`;
+    `${sign}${two(Math.floor(offset / 60))}${two(offset % 60)}] `;
 }
 
 /** `2026-11-22T02:34:24.123Z`. */

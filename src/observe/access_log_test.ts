@@ -96,7 +96,15 @@ test("writeCommon() is combined without referer and user agent", () => {
 });
 
 test("writeCombined() writes a dash where no request line was read", () => {
-  const record = { ...RECORD, method: "", target: "", protocol: "", status: 408, bytes: 0, fields: null };
+  const record = {
+    ...RECORD,
+    method: "",
+    target: "",
+    protocol: "" as const,
+    status: 408,
+    bytes: 0,
+    fields: null,
+  };
   assertMatch(formatCombined(record, "utc"), /\] "-" 408 0 "-" "-"$/);
 });
 
@@ -119,7 +127,6 @@ test("every format keeps a line a line, for each byte in each field", () => {
       user: evil,
       method: evil,
       target: evil,
-      protocol: evil,
       fields: fieldLines({ host: evil, referer: evil, "user-agent": evil }),
       script: evil,
       exit: evil,

@@ -62,15 +62,17 @@ export class Lines {
 
   /** A whole number, not negative. */
   number(value: number): void {
-    if (value > 0xffff_ffff) return this.ascii(String(value));
+    if (value > 0x7fff_ffff) return this.ascii(String(value));
     let digits = 1;
     for (let bound = 10; bound <= value; bound *= 10) digits++;
     this.#reserve(digits);
+    const bytes = this.#bytes;
     let at = this.#length += digits;
-    let rest = value;
+    let rest = value | 0;
     for (let i = 0; i < digits; i++) {
-      const tenth = Math.floor(rest / 10);
-      this.#bytes[--at] = ZERO + rest - 10 * tenth;
+      // By a bit operation it stays a whole number, whose division is a multiplication.
+      const tenth = (rest / 10) | 0;
+      bytes[--at] = ZERO + rest - 10 * tenth;
       rest = tenth;
     }
   }

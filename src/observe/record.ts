@@ -18,8 +18,8 @@ export interface AccessRecord {
   readonly method: string;
   /** As sent; empty where the head could not be read. */
   readonly target: string;
-  /** `HTTP/1.1`, or empty. */
-  readonly protocol: string;
+  /** Empty where the head could not be read. */
+  readonly protocol: "HTTP/1.1" | "HTTP/1.0" | "";
   /** The status that was sent; where none was, the one that would have been. */
   readonly status: number;
   /** Bytes of content sent, without head and chunk framing. */

@@ -102,6 +102,8 @@ export class Router {
     if (target.form === "absolute" && peer.scheme !== "https" && /^https:/i.test(head.target)) {
       throw new HttpError(421, "an https target on a connection that is not secured");
     }
+    const { hasHosts, fallback } = this.#table.listeners[listenIndex];
+    if (!hasHosts) return fallback;
     const host = peer.host ?? target.authority ?? head.fields.get("host") ?? "";
     return findSite(this.#table, listenIndex, host);
   }

@@ -24,6 +24,8 @@ export interface Listener {
   readonly exact: ReadonlyMap<string, SiteRoutes>;
   /** Sites by what follows `*.`; the key is empty for `*` alone. */
   readonly wildcard: ReadonlyMap<string, SiteRoutes>;
+  /** Whether there are any of these: otherwise every host leads to `fallback`. */
+  readonly hasHosts: boolean;
 }
 
 /** A site and the tree of its routes. */
@@ -73,7 +75,6 @@ export function buildTable(config: Config): Table {
  */
 export function findSite(table: Table, listen: number, host: string): SiteRoutes {
   const listener = table.listeners[listen];
-  if (listener.exact.size === 0 && listener.wildcard.size === 0) return listener.fallback;
   const name = bareHost(host);
   const exact = listener.exact.get(name);
   if (exact !== undefined) return exact;
@@ -170,7 +171,7 @@ function buildListener(own: readonly SiteRoutes[], all: readonly SiteRoutes[]): 
   }
   // A listener without any site is nowhere in a loaded configuration; one that is built by hand gets the first.
   const fallback = own.find(({ site }) => site.hosts.length === 0) ?? own[0] ?? all[0];
-  return { fallback, exact, wildcard };
+  return { fallback, exact, wildcard, hasHosts: exact.size + wildcard.size > 0 };
 }
 
 /** In lower case, without port, the brackets of IPv6, and the dot of the DNS root. */
