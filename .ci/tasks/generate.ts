@@ -1,11 +1,13 @@
 /**
- * Writes what is made from the source into docs/, and the table of media types; tests compare them with what they should be.
+ * Writes what is made from the source: pages in docs/, the table of media types, the lists of modules that threads start with;
+ * tests compare them with what they should be.
  *
  * @module
  */
 
 import { jsonSchema } from "../../src/config/json_schema.ts";
 import { mediaTypesText } from "./media_types.ts";
+import { moduleLists } from "./module_lists.ts";
 import { messagesPage } from "./messages.ts";
 import { referencePage } from "./reference.ts";
 
@@ -18,6 +20,7 @@ export function generated(): Readonly<Record<string, string>> {
     "docs/reference.md": referencePage(),
     "docs/messages.md": messagesPage(),
     "src/handlers/media_types.txt": mediaTypesText(),
+    ...moduleLists(),
   };
 }
 

@@ -9,6 +9,7 @@ import { closedFolders, missingInterpreters } from "../config/warnings.ts";
 import type { Config } from "../config/config.ts";
 import { type ConfigFlags, DEFAULT_FILE, loadConfig, type LoadResult } from "../config/load.ts";
 import { readDescriptors } from "../supervisor/descriptors.ts";
+import { runSupervisor } from "../supervisor/supervisor.ts";
 import type { HeldSignals } from "../supervisor/signals.ts";
 import { EXIT_USAGE } from "./command.ts";
 import { flagValue, type ParsedFlags } from "./flags.ts";
@@ -56,7 +57,6 @@ export async function serve(
     sayFaults(terminal, missingInterpreters(config, { fileName, routeKeys, isInstalled }));
     return found;
   };
-  const { runSupervisor } = await import("../supervisor/supervisor.ts");
   return await runSupervisor(config, { programs, descriptors, signals, reload: load });
 }
 

@@ -57,8 +57,9 @@ export function mayNameFile(rest: string, rules: FilePathRules): boolean {
 /** Separators, streams (`a.txt::$DATA`), short names (`SECRET~1`), and ends that Windows drops (`a.txt.`). */
 const WINDOWS_SPECIAL = /[\\:*?"<>|]|~\d|[. ]$/;
 
-/** Devices, with any extension. */
-const WINDOWS_DEVICE = /^(?:con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(?:\..*)?$/i;
+/** Devices, with any extension; their numbers may be raised. */
+const WINDOWS_DEVICE =
+  /^(?:con|prn|aux|nul|conin\$|conout\$|com[0-9\u00b9\u00b2\u00b3]|lpt[0-9\u00b9\u00b2\u00b3])(?:\..*)?$/i;
 
 function isSpecialOnWindows(segment: string): boolean {
   return WINDOWS_SPECIAL.test(segment) || WINDOWS_DEVICE.test(segment);

@@ -20,8 +20,10 @@ export interface LoopEvents<From> {
   died(reason: string): void;
 }
 
-/** `.ts` from source, `.js` in an executable. */
-const EXTENSION = import.meta.url.slice(import.meta.url.lastIndexOf("."));
+/** In an executable each loop is one module; from source it starts with a list of all that it needs. */
+const ENTRIES: Readonly<Record<LoopKind, string>> = import.meta.url.endsWith(".js")
+  ? { network: "network.js", script: "script.js", passwords: "passwords.js" }
+  : { network: "network_start.ts", script: "script_start.ts", passwords: "passwords.ts" };
 
 /** A loop that takes messages of one kind and gives those of another. */
 export class LoopWorker<To, From> {
@@ -80,7 +82,7 @@ export class LoopWorker<To, From> {
 function startWorker(kind: LoopKind, permissions: LoopPermissions): Worker {
   const start = (permissions: LoopPermissions) =>
     new Worker(
-      new URL(`../loop/${kind}${EXTENSION}`, import.meta.url),
+      new URL(`../loop/${ENTRIES[kind]}`, import.meta.url),
       { type: "module", name: kind, deno: { permissions } } as WorkerOptions,
     );
   try {
