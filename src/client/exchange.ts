@@ -16,7 +16,7 @@ import {
 import type { Field, FieldLines } from "../http/fields.ts";
 import { type Expectation, readExpectation, readFraming } from "../http/framing.ts";
 import type { ParsedHead } from "../http/head.ts";
-import { parseTarget, type Target } from "../http/target.ts";
+import type { Target } from "../http/target.ts";
 import type { AccessRecord } from "../observe/record.ts";
 import { type RecentError, withoutQuery } from "../observe/status.ts";
 import type { Routed } from "../route/router.ts";
@@ -103,7 +103,7 @@ export class ClientExchange implements Exchange {
 
   /** Parsed when first asked for. */
   get target(): Target {
-    return this.#target ??= parseTarget(this.head.target, this.head.method);
+    return this.#target ??= this.head.sent.parse(this.head.method);
   }
 
   get site(): Site {

@@ -5,6 +5,7 @@
  */
 
 import { type HeadLimits, HeadReader } from "../http/head.ts";
+import { KnownTargets } from "../http/known_targets.ts";
 
 /** How many are kept for the next client: the rest were in use at once by slow ones. */
 const KEPT_MAX = 16;
@@ -12,6 +13,7 @@ const KEPT_MAX = 16;
 /** Readers within the same limits. */
 export class HeadReaders {
   readonly #limits: HeadLimits;
+  readonly #targets = new KnownTargets();
   readonly #kept: HeadReader[] = [];
 
   /** Makes readers that take at most what `limits` say. */
@@ -21,7 +23,7 @@ export class HeadReaders {
 
   /** One that is ready for a head. */
   take(): HeadReader {
-    return this.#kept.pop() ?? new HeadReader(this.#limits);
+    return this.#kept.pop() ?? new HeadReader(this.#limits, this.#targets);
   }
 
   /** Takes one back that has read all of a head; one of other limits, from before a reload, is left to the garbage collector. */

@@ -10,7 +10,9 @@ import { HttpError } from "./error.ts";
 import { type FieldLines, type FieldSection, FieldSectionReader } from "./fields.ts";
 import { isAuthority } from "./host.ts";
 import { METHOD_BYTES_MAX, methodOf } from "./method.ts";
-import { CR, decodeOctets, LF, SP, TARGET, TOKEN } from "./octets.ts";
+import { KnownTargets } from "./known_targets.ts";
+import { CR, LF, SP, TARGET, TOKEN } from "./octets.ts";
+import type { SentTarget } from "./target.ts";
 
 /** Bounds on a head, all in bytes but the count. */
 export interface HeadLimits {
@@ -40,6 +42,8 @@ export interface RequestHead {
 export interface ParsedHead extends RequestHead {
   /** Its field lines. */
   readonly fields: FieldLines;
+  /** The request target, which may have been parsed before. */
+  readonly sent: SentTarget;
 }
 
 const enum State {
@@ -61,6 +65,7 @@ export class HeadReader {
   readonly limits: HeadLimits;
 
   readonly #fields: FieldSectionReader;
+  readonly #targets: KnownTargets;
   #state = State.Start;
   /** How far it has read; like all places here, counted from where the head begins. */
   #at = 0;
@@ -69,12 +74,18 @@ export class HeadReader {
   #methodEnd = 0;
   #targetEnd = 0;
   #method = "";
-  #target = "";
+  #sent: SentTarget | null = null;
   #minor: 0 | 1 = 1;
 
-  /** Makes a reader that takes at most what `limits` say. */
-  constructor(limits: HeadLimits) {
+  /**
+   * Makes a reader.
+   *
+   * @param limits What it takes at most.
+   * @param targets Those that came before, which readers may share.
+   */
+  constructor(limits: HeadLimits, targets: KnownTargets = new KnownTargets()) {
     this.limits = limits;
+    this.#targets = targets;
     this.#fields = new FieldSectionReader(limits);
   }
 
@@ -103,11 +114,14 @@ export class HeadReader {
     const origin = start + this.#at;
     const headEnd = this.#fields.read(buffer, origin, end);
     if (headEnd === -1) return null;
+    const sent = this.#sent;
+    if (sent === null) throw new TypeError("a field section without a request line");
     const fields = this.#fields.section(buffer, origin);
     checkHost(fields, this.#minor);
     const head = {
       method: this.#method,
-      target: this.#target,
+      target: sent.text,
+      sent,
       minor: this.#minor,
       fields,
       bytes: headEnd - start,
@@ -187,7 +201,7 @@ export class HeadReader {
     const method = methodOf(buffer, start + this.#line, start + this.#methodEnd);
     if (method === null) throw new HttpError(501, "the method is not registered", { close: true });
     this.#method = method;
-    this.#target = decodeOctets(buffer, start + this.#methodEnd + 1, start + this.#targetEnd);
+    this.#sent = this.#targets.read(buffer, start + this.#methodEnd + 1, start + this.#targetEnd);
   }
 }
 

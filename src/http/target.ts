@@ -54,6 +54,29 @@ export function parseTarget(target: string, method: string): Target {
   return parseAbsoluteForm(target);
 }
 
+/** A target as it was sent, which is parsed once, when that is first asked for. */
+export class SentTarget {
+  /** As sent; ASCII. */
+  readonly text: string;
+  #parsed: Target | null = null;
+
+  /** Takes it as it is. */
+  constructor(text: string) {
+    this.text = text;
+  }
+
+  /**
+   * Parses it.
+   *
+   * @throws {HttpError} As {@linkcode parseTarget}.
+   */
+  parse(method: string): Target {
+    // Origin-form means the same for all methods that have it; the others are rare.
+    const isOrigin = this.text.charCodeAt(0) === SLASH && method !== "CONNECT";
+    return isOrigin ? this.#parsed ??= parseTarget(this.text, method) : parseTarget(this.text, method);
+  }
+}
+
 /**
  * A decoded path as it stands in a Location: percent-encoded where RFC 3986 wants it. It begins with exactly one slash,
  * since what begins with two names another host.

@@ -10,7 +10,7 @@
 
 import type { AccessFormat } from "../config/config.ts";
 import type { FieldLines } from "../http/fields.ts";
-import { octetClass } from "../http/octets.ts";
+import { encodeOctets, octetClass } from "../http/octets.ts";
 import type { Lines } from "./lines.ts";
 import type { AccessRecord } from "./record.ts";
 
@@ -44,7 +44,7 @@ export function writeCommon(record: AccessRecord, line: Lines, zone: Zone = "loc
     line.ascii(" - ");
     bare(line, record.user);
   }
-  line.ascii(clfTime(record.time, zone));
+  line.raw(clfTime(record.time, zone));
   requestLine(line, record);
   line.number(record.status);
   line.byte(SPACE);
@@ -193,18 +193,18 @@ function rounded(ms: number): number {
 }
 
 // A busy loop writes many lines within one second: each form of it is made once.
-const clfCache = { second: NaN, zone: "local" as Zone, text: "" };
+const clfCache = { second: NaN, zone: "local" as Zone, bytes: new Uint8Array(0) };
 const isoCache = { second: NaN, text: "" };
 
 /** ` [22/Nov/2026:02:34:24 +0000] `. */
-function clfTime(timeMs: number, zone: Zone): string {
+function clfTime(timeMs: number, zone: Zone): Uint8Array {
   const second = Math.floor(timeMs / 1000);
   if (clfCache.second !== second || clfCache.zone !== zone) {
     clfCache.second = second;
     clfCache.zone = zone;
-    clfCache.text = renderClfTime(second * 1000, zone);
+    clfCache.bytes = encodeOctets(renderClfTime(second * 1000, zone));
   }
-  return clfCache.text;
+  return clfCache.bytes;
 }
 
 function renderClfTime(timeMs: number, zone: Zone): string {

@@ -54,6 +54,16 @@ export class Lines {
     this.#length = at;
   }
 
+  /** Bytes as they are. */
+  raw(octets: Uint8Array): void {
+    this.#reserve(octets.length);
+    const bytes = this.#bytes;
+    let at = this.#length;
+    // So few that a call of `set` would take longer.
+    for (let i = 0; i < octets.length; i++) bytes[at++] = octets[i];
+    this.#length = at;
+  }
+
   /** Any text, in UTF-8. */
   text(text: string): void {
     this.#reserve(text.length * UTF8_BYTES_MAX);
