@@ -546,20 +546,36 @@ export class Client implements Deadline, ExchangeClient, InputListener, WriteWai
   }
 
   #answerNow(exchange: ClientExchange, reply: Reply): typeof GATHERED | Promise<boolean> {
-    const prepared = this.#preparedFor(exchange, reply);
-    if (prepared !== null) return this.#sendPrepared(exchange, reply, prepared);
-    const framing = this.#decideFraming(exchange, reply);
+    const goesOn = this.#canGoOn(exchange, reply);
+    const prepared = this.#preparedFor(exchange, reply, goesOn);
+    if (prepared !== null && goesOn) return this.#sendPrepared(exchange, reply, prepared);
+    this.#isLast = !goesOn;
+    if (prepared !== null && this.#gatherClosing(exchange, reply, prepared)) return GATHERED;
+    const framing = this.#decideFraming(exchange, reply, goesOn);
     if (!this.#gatherReply(exchange, reply, framing)) return this.#finish(exchange, reply, framing);
-    this.#isLast = !framing.persistent;
     return GATHERED;
   }
 
   /** What the reply was rendered to when it was made, as it is with most files; null where that is not what is sent. */
-  #preparedFor(exchange: ClientExchange, reply: Reply): PreparedResponse | null {
+  #preparedFor(exchange: ClientExchange, reply: Reply, goesOn: boolean): PreparedResponse | null {
     const prepared = PreparedReply.responseOf(reply);
-    const isAsPrepared = prepared !== null && exchange.head.minor === 1 && !exchange.hasOwnFields &&
-      exchange.clientBody.isComplete && this.#canGoOn(exchange, reply);
+    const isAsPrepared = prepared !== null && (exchange.head.minor === 1 || !goesOn) &&
+      !exchange.hasOwnFields && exchange.clientBody.isComplete;
     return isAsPrepared ? prepared : null;
+  }
+
+  /** Gathers it as the last of its connection; false where it does not fit. */
+  #gatherClosing(exchange: ClientExchange, reply: Reply, prepared: PreparedResponse): boolean {
+    const part = exchange.head.method === "HEAD" ? "head" : "all";
+    const bytes = prepared.closingBytes(part);
+    const place = this.#output.reserve(bytes);
+    if (place === null) return false;
+    prepared.writeClosing(this.#host.date(), part, place.buffer, place.offset);
+    this.#output.advance(bytes);
+    this.#step(Event.send);
+    exchange.sentBytes = part === "all" ? prepared.length - prepared.headBytes : 0;
+    noteAnswered(this.#host, exchange, reply.status, this.#host.clock.coarseMs);
+    return true;
   }
 
   /** Gathers it, or writes it from where it lies: a date that changes meanwhile is no less true. */
@@ -624,7 +640,8 @@ export class Client implements Deadline, ExchangeClient, InputListener, WriteWai
       if (isSource(reply.body)) reply.body.close(new ExchangeAborted("clientGone"));
       return false;
     }
-    return await this.#finish(exchange, reply, this.#decideFraming(exchange, reply));
+    const goesOn = this.#canGoOn(exchange, reply);
+    return await this.#finish(exchange, reply, this.#decideFraming(exchange, reply, goesOn));
   }
 
   #awaitInput(): void {
@@ -772,13 +789,13 @@ export class Client implements Deadline, ExchangeClient, InputListener, WriteWai
     return false;
   }
 
-  #decideFraming(exchange: ClientExchange, reply: Reply): ResponseFraming {
+  #decideFraming(exchange: ClientExchange, reply: Reply, keepAlive: boolean): ResponseFraming {
     return decideFraming({
       requestMinor: exchange.head.minor,
       method: exchange.head.method,
       status: reply.status,
       length: reply.body === null ? 0 : reply.body.length,
-      keepAlive: this.#canGoOn(exchange, reply),
+      keepAlive,
     });
   }
 

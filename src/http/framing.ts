@@ -51,6 +51,7 @@ export function isPersistent(head: ParsedHead): boolean {
   const connection = head.fields.combined("connection");
   if (connection === null) return isDefault;
   if (connection === "keep-alive") return true; // as browsers send it
+  if (connection === "close") return false; // as others do
   const options = listElements(connection);
   return !options.includes("close") && (isDefault || options.includes("keep-alive"));
 }

@@ -1,16 +1,19 @@
 /**
  * A whole response that is sent again and again, rendered once for HTTP/1.1 on a connection that goes on: all that is left to do
- * is to write the date into it.
+ * is to write the date into it, or to copy it with a word more where the connection ends.
  *
  * @module
  */
 
 import type { Field } from "./fields.ts";
-import { decodeOctets, LF } from "./octets.ts";
+import { decodeOctets, encodeOctets, LF } from "./octets.ts";
 import { decideFraming, measureResponseHead, type ResponseHead, writeResponseHead } from "./response.ts";
 
 const ANY_DATE = "Thu, 01 Jan 1970 00:00:00 GMT";
 const DATE_NAME = "Date: ";
+/** What stands in a closing response in place of the empty line. */
+const CLOSING = encodeOctets("Connection: close\r\n\r\n");
+const EMPTY_LINE_BYTES = 2;
 
 /** A response, rendered. */
 export class PreparedResponse {
@@ -20,6 +23,7 @@ export class PreparedResponse {
   readonly #dateAt: number;
   #date: string;
   #head: Uint8Array<ArrayBuffer> | null = null;
+  #content: Uint8Array<ArrayBuffer> | null = null;
 
   private constructor(bytes: Uint8Array<ArrayBuffer>, headBytes: number, dateAt: number, date: string) {
     this.#bytes = bytes;
@@ -56,7 +60,7 @@ export class PreparedResponse {
 
   /** Its content, where it lies behind the head. */
   get content(): Uint8Array<ArrayBuffer> {
-    return this.#bytes.subarray(this.#headBytes);
+    return this.#content ??= this.#bytes.subarray(this.#headBytes);
   }
 
   /** Where this text stands in it. */
@@ -81,6 +85,20 @@ export class PreparedResponse {
       this.#date = date;
     }
     return part === "all" ? this.#bytes : this.#head ??= this.#bytes.subarray(0, this.#headBytes);
+  }
+
+  /** How many bytes all of it, or its head alone, has where it is the last of its connection. */
+  closingBytes(part: "all" | "head"): number {
+    const bytes = part === "all" ? this.length : this.#headBytes;
+    return bytes - EMPTY_LINE_BYTES + CLOSING.length;
+  }
+
+  /** Writes so many bytes from `offset` on, with this date and `Connection: close`. */
+  writeClosing(date: string, part: "all" | "head", buffer: Uint8Array, offset: number): void {
+    const headEnd = this.#headBytes - EMPTY_LINE_BYTES;
+    buffer.set(this.dated(date, "head"), offset);
+    buffer.set(CLOSING, offset + headEnd);
+    if (part === "all") buffer.set(this.content, offset + headEnd + CLOSING.length);
   }
 }
 

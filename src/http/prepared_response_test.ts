@@ -24,6 +24,23 @@ Deno.test({
 });
 
 Deno.test({
+  name: "PreparedResponse says so where it is the last of its connection",
+  permissions: "none",
+  fn() {
+    const response = PreparedResponse.of(200, [["ETag", '"a"']], CONTENT);
+    const head =
+      `HTTP/1.1 200 OK\r\nDate: ${DATE}\r\nETag: "a"\r\nContent-Length: 9\r\nConnection: close\r\n\r\n`;
+    for (const [part, expected] of [["all", `${head}hello ~~~`], ["head", head]] as const) {
+      assertEquals(response.closingBytes(part), expected.length);
+      const bytes = new Uint8Array(expected.length + 2).fill(0x2e);
+      response.writeClosing(DATE, part, bytes, 1);
+      assertEquals(text(bytes), `.${expected}.`);
+    }
+    assertEquals(text(response.dated(DATE, "all")), `${head.replace("Connection: close\r\n", "")}hello ~~~`);
+  },
+});
+
+Deno.test({
   name: "PreparedResponse is copied with another text in places of its own, and stays as it was",
   permissions: "none",
   fn() {

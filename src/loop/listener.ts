@@ -16,6 +16,8 @@ import { openUnixSocket } from "./unix_socket.ts";
 export interface ListenerHost {
   /** The error log. */
   readonly log: Logger;
+  /** Bytes that clients have sent so far. */
+  readonly receivedBytes: number;
   /** Takes a connection, which is its own from then on. Whether it is served; otherwise it is turned away. */
   accept(connection: Connection, peer: Peer, listenIndex: number): boolean;
 }
@@ -27,7 +29,10 @@ const PAUSE_MS = 50;
  * were turned away there is one, or a flood would use up the descriptors.
  */
 const REFUSED_AT_ONCE = 4;
-/** And after so many that are served, or those who are there already would wait for the end of a flood. */
+/**
+ * And after so many that are served, if nobody could send anything meanwhile: those who are there already would wait for the end of a
+ * flood. Such a turn costs what a timer does.
+ */
 const ACCEPTED_AT_ONCE = 64;
 /** And said again after this long: what lasts is not to fill the log. */
 const SAY_AGAIN_MS = 10_000;
@@ -54,6 +59,7 @@ export class Listener {
   readonly #socket: Deno.Listener<Deno.Conn>;
   #accepted = 0;
   #refused = 0;
+  #receivedBytes = 0;
   #lastSaidMs = -Infinity;
   #isLastCall = false;
   #isClosed = false;
@@ -114,7 +120,7 @@ export class Listener {
         this.#accepted++;
         const isTaken = this.#take(connection);
         const isTurnOver = isTaken
-          ? this.#accepted % ACCEPTED_AT_ONCE === 0
+          ? this.#accepted % ACCEPTED_AT_ONCE === 0 && !this.#hasReceived()
           : ++this.#refused % REFUSED_AT_ONCE === 0;
         if (isTurnOver) await delay(0);
         next = this.#socket.accept();
@@ -131,6 +137,14 @@ export class Listener {
         next = this.#socket.accept();
       }
     }
+  }
+
+  /** Whether clients have sent something since this was last asked: then there was a turn of the event loop in between. */
+  #hasReceived(): boolean {
+    const { receivedBytes } = this.#host;
+    const hasReceived = receivedBytes !== this.#receivedBytes;
+    this.#receivedBytes = receivedBytes;
+    return hasReceived;
   }
 
   #take(connection: Deno.Conn): boolean {

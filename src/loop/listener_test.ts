@@ -38,7 +38,7 @@ class LastMoment implements Deno.Listener<Deno.Conn> {
 
 Deno.test("Listener.close() resolves when no connection comes any more, not even one that came in that moment", async () => {
   let taken = 0;
-  const host = { log: { log() {} }, accept: () => ++taken > 0 };
+  const host = { log: { log() {} }, receivedBytes: 0, accept: () => ++taken > 0 };
   const listener = new Listener(LISTEN, { index: 0, port: null, tls: null }, host, new LastMoment());
   await listener.close();
   assertEquals(taken, 1);
