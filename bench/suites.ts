@@ -338,7 +338,8 @@ async function memory(bench: Bench): Promise<void> {
         // The script loop starts a little later, or with the first script: it is none of the clients' either.
         await ask(server.port, "/cgi-bin/hello.sh");
         const { residentKiB: restKiB } = await usageOf(server.pids);
-        // What the first connections make the runtime set up is not theirs.
+        // What the first connections make the runtime set up is not theirs, nor what the first requests make it compile.
+        await hammer(server, "GET", "/1k.html", { clients: 1, seconds: 1, path: "/1k.html" });
         using _few = await idle(server.port, 200);
         const { residentKiB: fewKiB } = await usageOf(server.pids);
         using _many = await idle(server.port, count);
