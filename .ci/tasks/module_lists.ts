@@ -39,21 +39,26 @@ function head(entry: string): string {
 `;
 }
 
-/** Imports of all that a module needs, for `list`; what another one needs stands before it. */
+/** Imports of all that a module needs, for `list`: first what names nothing, then what names only that, and so on. */
 function neededBy(entry: URL, list: URL): string[] {
-  const imports = new Set<string>();
-  const seen = new Set<string>();
-  const visit = (module: URL) => {
-    seen.add(module.href);
+  const levels = new Map<string, number>();
+  const visit = (module: URL): number => {
+    let level = 0;
     for (const [, name, attributes = ""] of Deno.readTextFileSync(module).matchAll(IMPORT)) {
-      const isOurs = name.startsWith(".");
-      const needed = isOurs ? new URL(name, module) : null;
-      if (needed?.pathname.endsWith(".ts") && !seen.has(needed.href)) visit(needed);
-      imports.add(`import "${needed === null ? name : relativeName(list, needed)}"${attributes};`);
+      const needed = name.startsWith(".") ? new URL(name, module) : null;
+      const statement = `import "${needed === null ? name : relativeName(list, needed)}"${attributes};`;
+      let below = levels.get(statement);
+      if (below === undefined) {
+        below = needed?.pathname.endsWith(".ts") ? visit(needed) : 0;
+        levels.set(statement, below);
+      }
+      level = Math.max(level, below + 1);
     }
+    return level;
   };
   visit(entry);
-  return [...imports];
+  const byName = [...levels].sort(([a], [b]) => a < b ? -1 : 1);
+  return byName.sort(([, a], [, b]) => a - b).map(([statement]) => statement);
 }
 
 function relativeName(from: URL, to: URL): string {
