@@ -30,6 +30,7 @@ export interface FieldSection {
 /** What is kept of each line: where its colon is, and its CR. Its name begins behind the line before it. */
 const MARKS = 2;
 const CRLF_BYTES = 2;
+const COLON = 0x3a;
 /** Of a section of which it is not known what names there are. */
 const ALL_NAMES = -1;
 /** What makes an ASCII letter lower. */
@@ -191,7 +192,7 @@ const enum State {
 
 /**
  * Reads a field section, `*( field-line CRLF ) CRLF` (RFC 9112, 2.1), from bytes as they arrive: a head's fields or a
- * trailer section. No byte is looked at twice, and only places are kept: strings are made where they are asked for.
+ * trailer section. No byte is looked at more than twice, and only places are kept: strings are made where they are asked for.
  */
 export class FieldSectionReader {
   readonly #limits: FieldLimits;
@@ -236,6 +237,7 @@ export class FieldSectionReader {
   read(bytes: Uint8Array, origin: number, end: number): number {
     const limit = origin + this.#limits.headerBytes;
     const bound = end < limit ? end : limit;
+    if (this.#state === State.LineStart) this.#readWholeLines(bytes, origin, bound);
     const marks = this.#marks;
     const marksMax = this.#limits.headerCount * MARKS;
     let count = this.#count;
@@ -260,7 +262,7 @@ export class FieldSectionReader {
         while (at < bound && TOKEN[bytes[at]] === 1) at++;
         if (at === end) break;
         if (at >= limit) throw tooLarge();
-        if (bytes[at] !== 0x3a) throw badName(bytes[at]);
+        if (bytes[at] !== COLON) throw badName(bytes[at]);
         const start = count === 0 ? 0 : marks[count - 1] + CRLF_BYTES;
         names |= nameBit(at - origin - start, this.#first);
         marks[count++] = at - origin;
@@ -296,6 +298,34 @@ export class FieldSectionReader {
     return state === State.End ? at : -1;
   }
 
+  /**
+   * Reads lines that are there whole and nothing but right, as nearly all are, without asking at each step whether more has
+   * arrived; what to make of the first that is not is left to `read`.
+   */
+  #readWholeLines(bytes: Uint8Array, origin: number, bound: number): void {
+    const marks = this.#marks;
+    const marksMax = this.#limits.headerCount * MARKS;
+    let count = this.#count;
+    let names = this.#names;
+    let line = origin + this.#at;
+    while (count < marksMax) {
+      let at = line;
+      while (at < bound && TOKEN[bytes[at]] === 1) at++;
+      const colon = at;
+      if (colon === line || colon >= bound || bytes[colon] !== COLON) break;
+      at++;
+      while (at < bound && FIELD_VALUE[bytes[at]] === 1) at++;
+      if (at + CRLF_BYTES > bound || bytes[at] !== CR || bytes[at + 1] !== LF) break;
+      names |= nameBit(colon - line, bytes[line]);
+      marks[count++] = colon - origin;
+      marks[count++] = at - origin;
+      line = at + CRLF_BYTES;
+    }
+    this.#count = count;
+    this.#names = names;
+    this.#at = line - origin;
+  }
+
   /** The section, once `read` has returned its end, over the bytes it lies in: as `read` was given them. */
   section(bytes: Uint8Array, origin: number): FieldLines {
     return new FieldLines(bytes, origin, this.#marks.slice(0, this.#count), this.#names);
@@ -320,7 +350,7 @@ function tooMany(): HttpError {
 
 function badLineStart(byte: number): HttpError {
   if (isSpace(byte)) return malformed("a field line that begins with white space (obs-fold)");
-  if (byte === 0x3a) return malformed("a field without a name");
+  if (byte === COLON) return malformed("a field without a name");
   return badName(byte);
 }
 

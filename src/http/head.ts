@@ -57,7 +57,7 @@ const enum State {
 }
 
 /**
- * Reads heads from bytes as they arrive, cut anywhere. No byte is looked at twice, so that a head that comes one byte at
+ * Reads heads from bytes as they arrive, cut anywhere. No byte is looked at more than twice, so that a head that comes one byte at
  * a time costs no more than one that comes whole, and the limits hold while it is read.
  */
 export class HeadReader {
