@@ -24,7 +24,7 @@ import { after, within } from "../time/timer.ts";
 import { diagnose, type Diagnosis, formatDiagnosis } from "./diagnosis.ts";
 import { describeFault, faultError, type ScriptFault } from "./end.ts";
 import { type BadOutput, OutputParser, type ScriptHead } from "./output.ts";
-import { type EndReason, type ScriptExit, type ScriptRun, StartError } from "./run.ts";
+import { type EndReason, HOLD_MS, type ScriptExit, type ScriptRun, StartError } from "./run.ts";
 import type { Content } from "./spool.ts";
 
 /**
@@ -33,8 +33,6 @@ import type { Content } from "./spool.ts";
  */
 const START_MS = 10_000;
 
-/** How long content is held after the header, so that a short answer gets a Content-Length. */
-const HOLD_MS = 10;
 /** How much content is held at most, in bytes. */
 const HOLD_BYTES = 65536;
 
@@ -388,9 +386,11 @@ export class ScriptAnswer implements Deadline {
       await this.#read();
       return held;
     }
+    const restMs = holdMs - (this.#run.heldMs ?? 0);
+    if (restMs <= 0) return held; // It was held where it came from.
     let heldBytes = rest.length;
     const { promise: over, resolve } = Promise.withResolvers<"over">();
-    const stopWaiting = after(Math.max(0, holdMs - (this.#run.heldMs ?? 0)), () => resolve("over"));
+    const stopWaiting = after(restMs, () => resolve("over"));
     while (heldBytes < holdBytes) {
       this.#pending = this.#read();
       // Whoever reads on is told of its failure.

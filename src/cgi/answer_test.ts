@@ -19,6 +19,7 @@ import { ManualClock } from "../time/clock.ts";
 import { type RunAccount, ScriptAnswer } from "./answer.ts";
 import { aHandling, someSettings } from "./config_fixture.ts";
 import { aBody, anExchange, type ExchangeOptions, type TestExchange } from "./exchange_fixture.ts";
+import { HOLD_MS } from "./run.ts";
 import { FakeLog, FakeRun } from "./scripts_fixture.ts";
 
 interface Options extends ExchangeOptions {
@@ -133,6 +134,15 @@ test("an answer that goes on is streamed after a moment", async () => {
   run.says("three").exit();
   assertEquals(text(await reading ?? new Uint8Array()), "three");
   assertEquals(await from.read(), null);
+});
+
+test("what was held where it came from is not held again", async () => {
+  const { run, outcome } = world();
+  run.heldMs = HOLD_MS;
+  run.start().says("A: b\n\none ", "two").exit();
+  const from = source(await reply(outcome));
+  assertEquals(from.length, null);
+  assertEquals(await drain(from), { content: "one two", error: null });
 });
 
 test("an answer longer than what is held is streamed at once", async () => {

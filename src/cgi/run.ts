@@ -8,6 +8,12 @@
 import type { LentBytes } from "../buffers.ts";
 import type { ScriptLimits } from "../config/config.ts";
 
+/**
+ * How long a script's first content is held, in milliseconds, so that a short answer gets a Content-Length. A script loop does
+ * so: with most scripts all that follows comes at once, and one message wakes the network loop once.
+ */
+export const HOLD_MS = 10;
+
 /** What to start. */
 export interface ScriptSpec {
   /** What does not change from request to request. */

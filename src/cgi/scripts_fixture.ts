@@ -31,6 +31,8 @@ export class FakeRun implements ScriptRun {
   errors = "";
   /** What `write` answers. */
   takesInput = true;
+  /** How long its first output was held where it came from, in milliseconds. */
+  heldMs = 0;
   readonly #started = Promise.withResolvers<number>();
   readonly #ended = Promise.withResolvers<ScriptExit>();
   readonly #output: (Uint8Array<ArrayBuffer> | null)[] = [];

@@ -12,6 +12,7 @@ import { Chain } from "../chain.ts";
 import { Places, type RoutePlaces, type Ticket } from "../cgi/places.ts";
 import {
   type EndReason,
+  HOLD_MS,
   type LocalRun,
   type ScriptExit,
   type ScriptPlan,
@@ -213,16 +214,10 @@ class ScriptLoop {
 /** How long it may take until a network loop knows of a start that only its deadlines wait for, in milliseconds. */
 const TELL_START_MS = 50;
 
-/**
- * How long a script's first output is kept back, in milliseconds: with most scripts all that follows comes at once, and one
- * message wakes the network loop once. That loop would keep it back as well.
- */
-const HELD_MS = 8;
-
 /** How long it may take until a network loop knows of the end of an output whose script lives on, in milliseconds. */
 const TELL_END_MS = 20;
 
-/** Output that is kept back is less than this, in bytes: more of it is on its way, and worth a message of its own. */
+/** A first output that is kept back is less than this, in bytes: more of it is on its way, and worth a message of its own. */
 const HELD_BYTES_MAX = 16_384;
 
 /** Output below this is copied into its message, in bytes: to transfer a buffer costs as much as to copy 6 KiB. */
@@ -500,7 +495,7 @@ class HostedRun {
   #holdOutput(bytes: Uint8Array<ArrayBuffer>): void {
     const sinceMs = performance.now();
     this.#postWithin(
-      HELD_MS,
+      HOLD_MS,
       () => ({ kind: "output", id: this.#id, bytes, heldMs: performance.now() - sinceMs }),
       transferable(bytes),
     );
