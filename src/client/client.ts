@@ -211,7 +211,8 @@ export class Client implements Deadline, ExchangeClient, InputListener, WriteWai
   #end(): void {
     this.#host.clock.remove(this);
     this.destroy("clientGone");
-    if (this.#exchange !== null) noteUnanswered(this.#host, this.#exchange, this.now());
+    if (this.#exchange === null) this.input.leave();
+    else noteUnanswered(this.#host, this.#exchange, this.now());
     this.#setIdle(false);
     this.#setQueued(false);
     this.#host.metrics.move(this.#publishedState, null);
@@ -828,8 +829,10 @@ export class Client implements Deadline, ExchangeClient, InputListener, WriteWai
 
   /** Closes the connection behind its last answer. */
   #leave(): void {
-    if (this.#isSafeToClose()) this.#end();
-    else this.#goOnAfter(this.#linger().then(() => false));
+    if (this.#isSafeToClose()) {
+      this.#exchange = null;
+      this.#end();
+    } else this.#goOnAfter(this.#linger().then(() => false));
   }
 
   /**

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStrictEquals, assertStringIncludes } from "@std/assert";
 import { ExchangeAborted, type Reply } from "../handlers/handler.ts";
 import { HttpError } from "../http/error.ts";
 import { FakeConnection, FakeTlsConnection } from "./connection_fixture.ts";
@@ -45,6 +45,34 @@ Deno.test("it is closed in steps where something followed, or may follow", async
     assert(bench.connection.written.endsWith("last"));
     await bench.leave();
   }
+});
+
+/** A connection that tells what it is to read into. */
+class WatchedConnection extends FakeConnection {
+  lastBuffer: ArrayBuffer | null = null;
+
+  override read(buffer: Uint8Array<ArrayBuffer>): Promise<number | null> {
+    this.lastBuffer = buffer.buffer;
+    return super.read(buffer);
+  }
+}
+
+Deno.test("what a connection has read into is the next one's, but not while a read of its own waits", async () => {
+  const connect = () => {
+    const connection = new WatchedConnection();
+    return { connection, bench: new Bench(() => reply(text("answer")), {}, connection) };
+  };
+  const first = connect();
+  first.connection.push(GET);
+  await first.bench.expect("answer");
+  await first.bench.leave();
+  const second = connect();
+  assertStrictEquals(second.connection.lastBuffer, first.connection.lastBuffer);
+  second.bench.client.destroy("shutdown");
+  const third = connect();
+  assert(third.connection.lastBuffer !== second.connection.lastBuffer);
+  await second.bench.gone();
+  await third.bench.leave();
 });
 
 Deno.test("answers to pipelined requests are in order, also where the first takes long", async () => {

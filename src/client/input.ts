@@ -36,6 +36,10 @@ const ROOM_BYTES_MIN = 256;
 /** How much is read ahead of the request at hand, to notice that its client has left. */
 const AHEAD_BYTES_MAX = 64 * 1024;
 const NOTHING: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+/** How many of the buffers that connections begin with are kept for the next ones. */
+const LEFT_MAX = 64;
+
+const left: Uint8Array<ArrayBuffer>[] = [];
 
 /** The input of one connection. */
 export class Input {
@@ -113,6 +117,16 @@ export class Input {
     if (this.isEnded || this.#isLost) return this.#listener.filled(false);
     this.#isAwaited = true;
     this.#pending ??= this.#read(0);
+  }
+
+  /** Leaves its buffer to the next client: nobody looks at it any more, nor at a head that lies in it. */
+  leave(): void {
+    const { buffer } = this;
+    const isRead = this.#pending !== null;
+    if (isRead || buffer.length !== IDLE_BYTES || isShared(buffer) || left.length === LEFT_MAX) return;
+    left.push(buffer);
+    this.buffer = NOTHING;
+    this.start = this.end = 0;
   }
 
   /** Reads ahead, within bounds, so that the listener is told as soon as the client leaves. Until `release`. */
@@ -202,10 +216,16 @@ export class Input {
     if (this.#lastReadFilled) this.#idleBytes = Math.min(2 * this.#idleBytes, IDLE_BYTES_MAX);
     const wanted = Math.max(roomBytes, this.#lastReadFilled ? BUSY_BYTES : this.#idleBytes, 2 * unread);
     this.#lastReadFilled = false;
-    const wider = wanted === BUFFER_BYTES ? takeBuffer() : new Uint8Array(wanted);
+    const wider = bufferOf(wanted);
     if (unread > 0) wider.set(this.buffer.subarray(this.start, this.end));
     this.buffer = wider;
     this.start = 0;
     this.end = unread;
   }
+}
+
+/** A buffer of that length, its content of no account. */
+function bufferOf(bytes: number): Uint8Array<ArrayBuffer> {
+  if (bytes === BUFFER_BYTES) return takeBuffer();
+  return (bytes === IDLE_BYTES ? left.pop() : undefined) ?? new Uint8Array(bytes);
 }
