@@ -35,10 +35,10 @@ export class Batch {
   readonly #startTimer: StartTimer;
   #stopTimer: (() => void) | null = null;
 
-  /** An empty batch; it sends at 64 KiB or after 200 ms, unless told otherwise. */
+  /** An empty batch; it sends at 256 KiB or after 200 ms, unless told otherwise. */
   constructor(options: BatchOptions) {
     this.#send = options.send;
-    this.#sendBytes = options.sendBytes ?? 64 * 1024;
+    this.#sendBytes = options.sendBytes ?? 256 * 1024;
     this.#delayMs = options.delayMs ?? 200;
     this.#startTimer = options.startTimer ?? ((callback, delayMs) => after(delayMs, callback));
   }

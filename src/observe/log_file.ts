@@ -45,7 +45,7 @@ export class LogFile {
   readonly #retryMs: number;
   readonly #open: (target: string) => Promise<LogOutput>;
   #output: LogOutput;
-  readonly #queue: Uint8Array[] = [];
+  readonly #queue: Uint8Array<ArrayBuffer>[] = [];
   #waitingBytes = 0;
   #droppedLines = 0;
   #isFailing = false;
@@ -82,7 +82,7 @@ export class LogFile {
   }
 
   /** Writes whole lines, each with its line end, as soon as it can. The buffer is the log's from now on. */
-  write(lines: Uint8Array): void {
+  write(lines: Uint8Array<ArrayBuffer>): void {
     if (lines.length === 0) return;
     if (this.#isDead || this.#isClosed || this.#waitingBytes + lines.length > this.#queueBytes) {
       this.#drop(lines);
@@ -198,8 +198,13 @@ export class LogFile {
       const written = await this.#output.write(bytes);
       if (this.#isClosed) return;
       this.#waitingBytes -= written;
-      if (written === bytes.length) this.#queue.shift();
-      else this.#queue[0] = bytes.subarray(written);
+      if (written < bytes.length) {
+        this.#queue[0] = bytes.subarray(written);
+      } else {
+        this.#queue.shift();
+        // Its memory goes back now: a collection comes late where there is hardly anything to collect but this.
+        bytes.buffer.transfer(0);
+      }
       this.#recovered();
     } catch (error) {
       if (!(error instanceof Error)) throw error;
