@@ -23,7 +23,7 @@ import {
   valueOf,
 } from "./policy.ts";
 import { Recording } from "./recording.ts";
-import { ageMs, Store, type Stored } from "./store.ts";
+import { ageMs, Store, type Stored, variantKey } from "./store.ts";
 import { Unconditional } from "./unconditional.ts";
 
 /** What a cache works with. */
@@ -82,6 +82,13 @@ interface Fetch {
   readonly target: string;
   /** How often the target had been changed at its beginning: after another change its answer may be from before. */
   readonly changes: number;
+}
+
+/** An answer that may be kept: for whom, and how long. */
+interface Kind {
+  /** Of {@linkcode variantKey}. */
+  readonly key: string;
+  readonly freshness: Freshness;
 }
 
 /** A fetch that others wait for; resolves when its answer is kept, or will not be. */
@@ -194,8 +201,10 @@ class Cache {
         this.#pass(target);
         return this.#conditional(exchange, outcome);
       }
+      // Now, since it may be kept after its client was told that it has it: then the request is no longer there to be read.
+      const kind: Kind = { key: variantKey(target, freshness.vary, request.fields), freshness };
       if (body === null || body instanceof Uint8Array) {
-        this.#keep(exchange, fetch, request, { ...outcome, body }, freshness);
+        this.#keep(exchange, fetch, kind, { ...outcome, body });
         return this.#conditional(exchange, outcome);
       }
       if (body.length !== null && body.length > this.#answerMaxBytes) {
@@ -203,7 +212,7 @@ class Cache {
         return this.#conditional(exchange, outcome);
       }
       isRecording = true;
-      return this.#record(exchange, fetch, request, { ...outcome, body }, freshness, flight);
+      return this.#record(exchange, fetch, kind, { ...outcome, body }, flight);
     } finally {
       if (!isRecording) {
         flight?.resolve();
@@ -215,9 +224,8 @@ class Cache {
   #record(
     exchange: Exchange,
     fetch: Fetch,
-    request: CacheRequest,
+    kind: Kind,
     reply: Reply & { readonly body: ConstructorParameters<typeof Recording>[0] },
-    freshness: Freshness,
     flight: Flight | null,
   ): Reply {
     const { clock } = this.#services;
@@ -241,7 +249,7 @@ class Cache {
         this.#store.release(reservedBytes);
         clock.remove(patience);
         if (content === null) this.#pass(fetch.target);
-        else this.#keep(exchange, fetch, request, { ...reply, body: content }, freshness);
+        else this.#keep(exchange, fetch, kind, { ...reply, body: content });
         flight?.resolve();
       },
     }, this.#answerMaxBytes);
@@ -252,13 +260,7 @@ class Cache {
     return conditional(exchange, reply, this.#services.wallMs(), drop);
   }
 
-  #keep(
-    exchange: Exchange,
-    fetch: Fetch,
-    request: CacheRequest,
-    reply: Stored["reply"],
-    freshness: Freshness,
-  ): void {
+  #keep(exchange: Exchange, fetch: Fetch, kind: Kind, reply: Stored["reply"]): void {
     const { exit } = exchange.notes;
     // A script that ended in failure may have said half of what it meant to.
     const { clock, wallMs, changes } = this.#services;
@@ -267,9 +269,9 @@ class Cache {
     this.#passes.delete(fetch.target);
     // Age counts from there, and so does Expires (RFC 9111, 4.2).
     const own = { ...reply, body: ownBytes(reply.body), date: formatHttpDate(wallMs()) };
-    this.#store.put(fetch.target, request.fields, {
+    this.#store.put(fetch.target, kind.key, {
       reply: own,
-      freshness,
+      freshness: kind.freshness,
       storedMs: clock.now(),
       changes: fetch.changes,
     });

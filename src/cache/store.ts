@@ -87,10 +87,13 @@ export class Store {
     return stored;
   }
 
-  /** Keeps an answer in place of the one before; does nothing where it is too large. */
-  put(target: string, request: FieldSection, stored: Stored): void {
+  /**
+   * Keeps an answer in place of the one before; does nothing where it is too large.
+   *
+   * @param key Of {@linkcode variantKey}, by the answer's own `vary`.
+   */
+  put(target: string, key: string, stored: Stored): void {
     const { vary } = stored.freshness;
-    const key = variantKey(target, vary, request);
     const before = this.#targets.get(target);
     // The last answer says what it depends on (RFC 9111, 4.1); by other fields the others cannot be found.
     if (before !== undefined && before.vary.join() !== vary.join()) this.delete(target);
@@ -143,9 +146,9 @@ export function ageMs({ freshness, storedMs }: Stored, nowMs: number): number {
   return freshness.ageMs + (nowMs - storedMs);
 }
 
-/** A NUL is in no field and no target. */
-function variantKey(target: string, vary: readonly string[], request: FieldSection): string {
-  let key = target;
+/** What tells an answer apart from the others of its target: the request's fields of these names. */
+export function variantKey(target: string, vary: readonly string[], request: FieldSection): string {
+  let key = target; // A NUL is in no field and no target.
   // A field that is absent is not one that is empty.
   for (const name of vary) key += "\0" + name + (request.combined(name)?.replace(/^/, "=") ?? "");
   return key;

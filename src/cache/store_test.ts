@@ -5,8 +5,9 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
+import type { FieldSection } from "../http/fields.ts";
 import { fieldSection } from "../../tests/support/exchange.ts";
-import { Store, type Stored } from "./store.ts";
+import { Store, type Stored, variantKey } from "./store.ts";
 
 function test(name: string, fn: () => void): void {
   Deno.test({ name, permissions: "none", fn });
@@ -26,13 +27,17 @@ function answer(
 
 const NOTHING = fieldSection();
 
+function put(store: Store, target: string, request: FieldSection, stored: Stored): void {
+  store.put(target, variantKey(target, stored.freshness.vary, request), stored);
+}
+
 test("an answer is found while it is fresh", () => {
   const store = new Store(10_000);
   const stored = answer(1, { ageMs: 400, storedMs: 100 });
-  store.put("t", NOTHING, stored);
+  put(store, "t", NOTHING, stored);
   assertEquals(store.find("t", NOTHING, 699, 0), stored);
   assertEquals(store.find("t", NOTHING, 699, 1), null);
-  store.put("t", NOTHING, stored);
+  put(store, "t", NOTHING, stored);
   assertEquals(store.find("other", NOTHING, 699, 0), null);
   assertEquals(store.find("t", NOTHING, 700, 0), null);
   assertEquals([store.size, store.bytes], [0, 0]);
@@ -45,9 +50,9 @@ test("a target's answers are told apart by the fields that they depend on", () =
   const german = answer(1, { vary: ["accept-language"] });
   const french = answer(2, { vary: ["accept-language"] });
   const none = answer(3, { vary: ["accept-language"] });
-  store.put("t", of("de"), german);
-  store.put("t", of("fr"), french);
-  store.put("t", NOTHING, none);
+  put(store, "t", of("de"), german);
+  put(store, "t", of("fr"), french);
+  put(store, "t", NOTHING, none);
   assertEquals(store.find("t", of("de"), 0, 0), german);
   assertEquals(store.find("t", of("fr"), 0, 0), french);
   assertEquals(store.find("t", NOTHING, 0, 0), none);
@@ -58,9 +63,9 @@ test("a target's answers are told apart by the fields that they depend on", () =
 
 test("an answer that depends on other fields than those before it takes their place", () => {
   const store = new Store(100_000);
-  store.put("t", NOTHING, answer(1));
+  put(store, "t", NOTHING, answer(1));
   const latest = answer(2, { vary: ["accept"] });
-  store.put("t", fieldSection({ Accept: "a/b" }), latest);
+  put(store, "t", fieldSection({ Accept: "a/b" }), latest);
   assertEquals(store.find("t", NOTHING, 0, 0), null);
   assertEquals(store.find("t", fieldSection({ Accept: "a/b" }), 0, 0), latest);
   assertEquals(store.size, 1);
@@ -69,9 +74,9 @@ test("an answer that depends on other fields than those before it takes their pl
 test("delete() forgets all answers of a target, and no other's", () => {
   const store = new Store(100_000);
   for (const accept of ["a", "b"]) {
-    store.put("t", fieldSection({ Accept: accept }), answer(1, { vary: ["accept"] }));
+    put(store, "t", fieldSection({ Accept: accept }), answer(1, { vary: ["accept"] }));
   }
-  store.put("u", NOTHING, answer(1));
+  put(store, "u", NOTHING, answer(1));
   store.delete("t");
   store.delete("never");
   assertEquals(store.size, 1);
@@ -82,10 +87,10 @@ test("delete() forgets all answers of a target, and no other's", () => {
 
 test("what was not used for longest goes first", () => {
   const store = new Store(4000);
-  for (const target of ["a", "b", "c"]) store.put(target, NOTHING, answer(700));
+  for (const target of ["a", "b", "c"]) put(store, target, NOTHING, answer(700));
   assertEquals(store.size, 3);
   store.find("a", NOTHING, 0, 0);
-  store.put("d", NOTHING, answer(700));
+  put(store, "d", NOTHING, answer(700));
   assertEquals(["a", "b", "c", "d"].map((target) => store.find(target, NOTHING, 0, 0) !== null), [
     true,
     false,
@@ -97,28 +102,28 @@ test("what was not used for longest goes first", () => {
 
 test("an answer counts once, however often it is kept", () => {
   const store = new Store(4000);
-  store.put("a", NOTHING, answer(100));
+  put(store, "a", NOTHING, answer(100));
   const { bytes } = store;
-  for (let i = 0; i < 10; i++) store.put("a", NOTHING, answer(100));
+  for (let i = 0; i < 10; i++) put(store, "a", NOTHING, answer(100));
   assertEquals([store.bytes, store.size], [bytes, 1]);
 });
 
 test("what is too large is not kept, and drives nothing out", () => {
   const store = new Store(4000);
-  store.put("a", NOTHING, answer(100));
-  store.put("b", NOTHING, answer(4000));
+  put(store, "a", NOTHING, answer(100));
+  put(store, "b", NOTHING, answer(4000));
   assertEquals([store.size, store.find("b", NOTHING, 0, 0)], [1, null]);
 });
 
 test("room that is reserved is not there for answers", () => {
   const store = new Store(4000);
-  store.put("a", NOTHING, answer(700));
+  put(store, "a", NOTHING, answer(700));
   assertEquals(store.reserve(4001), false);
   assertEquals(store.size, 1);
   assertEquals(store.reserve(3000), true);
   assertEquals([store.size, store.bytes], [0, 3000]);
   assertEquals(store.reserve(1001), false);
-  store.put("b", NOTHING, answer(700));
+  put(store, "b", NOTHING, answer(700));
   assertEquals(store.size, 0);
   store.release(3000);
   assertEquals(store.bytes, 0);

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Application } from "../support/applications.ts";
 import { eventually } from "../support/deadline.ts";
 import { hasProgram } from "../support/processes.ts";
-import { ask, field, get, post, textOf, UnexpectedEnd } from "../support/raw.ts";
+import { ask, field, get, post, RawClient, textOf, UnexpectedEnd } from "../support/raw.ts";
 import { TestServer } from "../support/server.ts";
 
 /** A script in sh that counts its runs in a file of its own name, and says how many there were. */
@@ -121,6 +121,32 @@ Deno.test("cache: validators of a kept answer give a 304, and its script is aske
   const late = await ask(server, get("/s/tag.sh", 'If-None-Match: W/"v1", "x"'));
   assertEquals([late.status, field(late, "content-type")], [304, null]);
   assertEquals(textOf(await ask(server, get("/s/tag.sh", 'If-None-Match: "other"'))), "run 1\n\n");
+});
+
+Deno.test("cache: what is kept behind a 304 goes by its own request's fields, not by what its client sent after that", async () => {
+  await using server = await serve({
+    "s/v.sh": [
+      "#!/bin/sh",
+      "printf 'Content-Type: text/plain\\nETag: \"v1\"\\nVary: Accept-Language\\n\\n'",
+      'echo "$HTTP_ACCEPT_LANGUAGE"',
+      "while [ ! -e go ]; do sleep 0.05; done",
+      "",
+    ].join("\n"),
+  });
+  const inLanguage = (path: string, language: string) =>
+    get(path, `Accept-Language: ${language}`, 'If-None-Match: "v1"');
+  using client = await RawClient.connect(server);
+  await client.send(inLanguage("/s/v.sh", "de"));
+  assertEquals((await client.readResponse()).status, 304);
+  // The script goes on, and one of these lies where that request lay.
+  for (let i = 0; i < 3; i++) {
+    await client.send(inLanguage("/s/n.sh", "fr"));
+    assertEquals((await client.readResponse()).status, 404);
+  }
+  await Deno.writeTextFile(`${server.dir}/s/go`, "");
+  assertEquals(textOf(await ask(server, get("/s/v.sh", "Accept-Language: fr"))), "fr\n");
+  const kept = await ask(server, get("/s/v.sh", "Accept-Language: de", "Cache-Control: only-if-cached"));
+  assertEquals([kept.status, textOf(kept)], [200, "de\n"]);
 });
 
 Deno.test("cache: Vary, and what is compressed", async () => {
