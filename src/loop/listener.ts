@@ -16,8 +16,6 @@ import { openUnixSocket } from "./unix_socket.ts";
 export interface ListenerHost {
   /** The error log. */
   readonly log: Logger;
-  /** Bytes that clients have sent so far. */
-  readonly receivedBytes: number;
   /** Takes a connection, which is its own from then on. Whether it is served; otherwise it is turned away. */
   accept(connection: Connection, peer: Peer, listenIndex: number): boolean;
 }
@@ -30,8 +28,8 @@ const PAUSE_MS = 50;
  */
 const REFUSED_AT_ONCE = 4;
 /**
- * And after so many that are served, if nobody could send anything meanwhile: those who are there already would wait for the end of a
- * flood. Such a turn costs what a timer does.
+ * And after so many that are served, or those who are there already would wait for the end of a flood. Such a turn costs what a timer
+ * does, 2 ms; so from half of them on it is looked whether nobody waits to be accepted, since then there is one by itself.
  */
 const ACCEPTED_AT_ONCE = 64;
 /** And said again after this long: what lasts is not to fill the log. */
@@ -59,7 +57,7 @@ export class Listener {
   readonly #socket: Deno.Listener<Deno.Conn>;
   #accepted = 0;
   #refused = 0;
-  #receivedBytes = 0;
+  #acceptedAtOnce = 0;
   #lastSaidMs = -Infinity;
   #isLastCall = false;
   #isClosed = false;
@@ -118,13 +116,10 @@ export class Listener {
       try {
         const connection = await next;
         this.#accepted++;
-        const isTaken = this.#take(connection);
-        const isTurnOver = isTaken
-          ? this.#accepted % ACCEPTED_AT_ONCE === 0 && !this.#hasReceived()
-          : ++this.#refused % REFUSED_AT_ONCE === 0;
-        if (isTurnOver) await delay(0);
+        if (!this.#take(connection) && ++this.#refused % REFUSED_AT_ONCE === 0) await delay(0);
+        this.#acceptedAtOnce++;
         next = this.#socket.accept();
-        if (this.#isLastCall && await isPending(next)) this.closeNow();
+        if (this.#isLastCall || this.#acceptedAtOnce > ACCEPTED_AT_ONCE / 2) await this.#giveTurn(next);
       } catch (error) {
         if (this.#isClosed) return;
         if (
@@ -139,12 +134,13 @@ export class Listener {
     }
   }
 
-  /** Whether clients have sent something since this was last asked: then there was a turn of the event loop in between. */
-  #hasReceived(): boolean {
-    const { receivedBytes } = this.#host;
-    const hasReceived = receivedBytes !== this.#receivedBytes;
-    this.#receivedBytes = receivedBytes;
-    return hasReceived;
+  /** Lets the event loop turn, unless nobody waits to be accepted and it does so by itself. */
+  async #giveTurn(next: Promise<Deno.Conn>): Promise<void> {
+    const isQuiet = await isPending(next);
+    if (isQuiet && this.#isLastCall) this.closeNow();
+    if (!isQuiet && this.#acceptedAtOnce < ACCEPTED_AT_ONCE) return;
+    this.#acceptedAtOnce = 0;
+    if (!isQuiet) await delay(0);
   }
 
   #take(connection: Deno.Conn): boolean {

@@ -112,10 +112,6 @@ class NetworkLoop implements ClientHost, ListenerHost {
     this.#budget = new Budget(this.clock, this.#clients, (count) => this.#sayShed(count), workers);
   }
 
-  get receivedBytes(): number {
-    return this.metrics.counter("bytesIn");
-  }
-
   get limits(): Limits {
     return this.#service.limits;
   }
