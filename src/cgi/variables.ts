@@ -10,7 +10,7 @@
 
 import type { Site } from "../config/config.ts";
 import { HttpError } from "../http/error.ts";
-import type { RequestHead } from "../http/head.ts";
+import { protocolOf, type RequestHead } from "../http/head.ts";
 import type { Target } from "../http/target.ts";
 import type { Peer } from "../handlers/handler.ts";
 
@@ -114,7 +114,7 @@ export function requestVariables(facts: RequestFacts, passAuthorization: boolean
   const { head, target, peer, site } = facts;
   const out: string[] = [
     "SERVER_PROTOCOL",
-    head.minor === 1 ? "HTTP/1.1" : "HTTP/1.0",
+    protocolOf(head),
     "SERVER_NAME",
     serverName(facts),
     "SERVER_ADDR",

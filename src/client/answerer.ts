@@ -7,7 +7,7 @@
 import type { Outcome, Peer, Refusal, Reply } from "../handlers/handler.ts";
 import { errorReply } from "../handlers/error_page.ts";
 import { HttpError } from "../http/error.ts";
-import type { ParsedHead } from "../http/head.ts";
+import { type ParsedHead, protocolOf } from "../http/head.ts";
 import { parseTarget } from "../http/target.ts";
 import type { AccessRecord } from "../observe/record.ts";
 import type { Routed, Router } from "../route/router.ts";
@@ -109,7 +109,7 @@ export class Answerer {
       user: null,
       method: head?.method ?? "",
       target: head?.target ?? "",
-      protocol: head === null ? "" : head.minor === 1 ? "HTTP/1.1" : "HTTP/1.0",
+      protocol: head === null ? "" : protocolOf(head),
       status: error.status,
       bytes: 0,
       durationMs: 0,

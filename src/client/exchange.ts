@@ -15,7 +15,7 @@ import {
 } from "../handlers/handler.ts";
 import type { Field, FieldLines } from "../http/fields.ts";
 import { type Expectation, readExpectation, readFraming } from "../http/framing.ts";
-import type { ParsedHead } from "../http/head.ts";
+import { type ParsedHead, protocolOf } from "../http/head.ts";
 import type { Target } from "../http/target.ts";
 import type { AccessRecord } from "../observe/record.ts";
 import { type RecentError, withoutQuery } from "../observe/status.ts";
@@ -269,7 +269,7 @@ class ExchangeRecord implements AccessRecord {
   }
 
   get protocol(): AccessRecord["protocol"] {
-    return this.#exchange.head.minor === 1 ? "HTTP/1.1" : "HTTP/1.0";
+    return protocolOf(this.#exchange.head);
   }
 
   get fields(): FieldLines {

@@ -38,6 +38,11 @@ export interface RequestHead {
   readonly bytes: number;
 }
 
+/** The version of HTTP that a head is of, as it is written. */
+export function protocolOf({ minor }: RequestHead): "HTTP/1.1" | "HTTP/1.0" {
+  return minor === 1 ? "HTTP/1.1" : "HTTP/1.0";
+}
+
 /** A head as {@linkcode HeadReader} gives it, over the bytes it was read from. */
 export interface ParsedHead extends RequestHead {
   /** Its field lines. */
